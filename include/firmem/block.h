@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * block: one piece of host memory, with what it is for in the guest (its role) and what it is
+ * made of on the host (its backing). The two are independent; the role lives here and nowhere
+ * else.
+ */
+#ifndef FIRMEM_BLOCK_H
+#define FIRMEM_BLOCK_H
+
+#include <firmem/base.h>
+#include <firmem/io.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fm_block;
+struct fm_dirty;
+
+/* What a block is to the guest. Decides reset, dump and migration; never its host backing. */
+enum fm_role {
+	FM_ROLE_NONE = 0,     /* not a role: a block must have one */
+	FM_ROLE_RAM,          /* main memory */
+	FM_ROLE_DIMM,         /* hot-pluggable memory */
+	FM_ROLE_VIRTIO_MEM,   /* memory the guest plugs in pieces */
+	FM_ROLE_ROM,          /* firmware copied into memory */
+	FM_ROLE_OPTION_ROM,   /* the ROM of an add-in device */
+	FM_ROLE_FLASH_CODE,   /* flash bank with the firmware */
+	FM_ROLE_FLASH_VARS,   /* flash bank with the firmware's variables */
+	FM_ROLE_VRAM,         /* video memory */
+	FM_ROLE_NVDIMM,       /* persistent memory, holds file systems */
+	FM_ROLE_LABEL,        /* label area of an NVDIMM */
+	FM_ROLE_VIRTIO_PMEM,  /* paravirtual persistent memory */
+	FM_ROLE_TABLE,        /* ACPI or fw_cfg blob, not mapped in the guest */
+	FM_ROLE_DEVICE,       /* RAM inside a device; may be host-device memory */
+	FM_ROLE_PPI,          /* TPM physical presence page */
+	FM_ROLE_SMRAM,        /* RAM hidden from the ordinary guest */
+	FM_ROLE_PRIVATE,      /* encrypted guest's own memory: host access is meaningless */
+	FM_ROLE_S3_PRESERVED, /* RAM that firmware keeps over S3 */
+	FM_ROLE_COUNT
+};
+
+/* What a block is made of on the host. */
+enum fm_backing {
+	FM_BACKING_ANON = 0, /* mmap MAP_ANONYMOUS; private unless FM_BLOCK_SHARED */
+	FM_BACKING_MEMFD,    /* memfd_create; shared */
+	FM_BACKING_FILE,     /* a file through the seam; private unless FM_BLOCK_SHARED */
+	FM_BACKING_HUGETLB,  /* memfd with MFD_HUGETLB */
+	FM_BACKING_ADOPTED,  /* memory the caller owns */
+	FM_BACKING_COUNT
+};
+
+/* Caching attribute the guest is to use. Recorded for the host; the library does not act on it. */
+enum fm_caching {
+	FM_CACHING_WRITE_BACK = 0,
+	FM_CACHING_WRITE_THROUGH,
+	FM_CACHING_WRITE_COMBINING,
+	FM_CACHING_UNCACHED,
+};
+
+enum fm_block_flag {
+	FM_BLOCK_SHARED = 1 << 0,   /* file, anon: stores are visible to other processes */
+	FM_BLOCK_READONLY = 1 << 1, /* mapped without write permission; file opened for reading */
+	FM_BLOCK_PREALLOC =
+		1 << 2,           /* touch every page now; FM_ERR_NOSPACE instead of SIGBUS later */
+	FM_BLOCK_CREATE = 1 << 3, /* file: make it when absent */
+	FM_BLOCK_NO_MIGRATE = 1 << 4, /* left out of the migratable walk although it is named */
+	FM_BLOCK_USE_FD = 1 << 5,     /* file: `fd` instead of `path` */
+	FM_BLOCK_CONSENT = 1 << 6, /* adopted memory, or a file we did not create, may be zeroed */
+	FM_BLOCK_LOCKED = 1 << 7,  /* mlock(2)ed; failure is an error */
+};
+
+/*
+ * Zero in any field is its default. `name` is copied. `io` must outlive the block.
+ *
+ * The size of a file: a non-empty file is never truncated or extended. With `len` 0 the block
+ * takes the rest of the file from `file_off`. With `len` set, a non-empty file must hold
+ * [file_off, file_off + len) and FM_ERR_SIZE names both sizes when it does not; an empty or
+ * new file is set to file_off + len bytes.
+ */
+struct fm_block_config {
+	size_t struct_size; /* sizeof(struct fm_block_config) */
+	const char *name; /* unique in a machine, at most 63 bytes; NULL: unnamed, not migratable */
+	enum fm_role role; /* must be given */
+	enum fm_backing backing;
+	unsigned flags;     /* enum fm_block_flag */
+	uint64_t len;       /* bytes; rounded up to the page size internally, never visibly */
+	const char *path;   /* file */
+	int fd;             /* file with FM_BLOCK_USE_FD; duplicated, the caller keeps its own */
+	uint64_t file_off;  /* file: first byte, a multiple of the page size */
+	uint64_t page_size; /* hugetlb: bytes of a page, 0 = the host's default huge page;
+				   otherwise 0 or the host's page size */
+	uint64_t align;     /* of the host address: a power of two and a multiple of the page size;
+				   0 = the page size */
+	uint64_t dirty_granule; /* bytes a dirty bit stands for: a power of two >= 4096; 0 = 4096 */
+	void *ptr;              /* adopted: `len` bytes that outlive the block */
+	unsigned prealloc_threads; /* 0 = 1; at most 16 */
+	enum fm_caching caching;
+	const struct fm_io *io; /* NULL = fm_io_posix() */
+};
+
+/*
+ * Make a block. Either the backing asked for, or an error that says why not: there is no
+ * fallback. Anonymous, memfd and new file memory reads as zero.
+ *
+ * Returns 0; FM_ERR_ARG (bad field: named), FM_ERR_SIZE (file too short), FM_ERR_NOT_FOUND,
+ * FM_ERR_ACCESS, FM_ERR_NOMEM, FM_ERR_NOSPACE (preallocation, or the huge page pool is too
+ * small), FM_ERR_UNSUPPORTED (no such huge page size), FM_ERR_IO. Blocks; allocates. Any thread.
+ */
+FM_API int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg,
+			struct fm_error *err);
+
+/*
+ * Unmap and free. Adopted memory stays the caller's. NULL is fine. No device, window or view
+ * may refer to the block any more. A block that a machine owns is freed by the machine.
+ */
+FM_API void fm_block_free(struct fm_block *block);
+
+/* Properties; constant for the life of the block. Any thread. */
+FM_API const char *fm_block_name(const struct fm_block *block); /* "" when unnamed */
+FM_API enum fm_role fm_block_role(const struct fm_block *block);
+FM_API enum fm_backing fm_block_backing(const struct fm_block *block);
+FM_API unsigned fm_block_flags(const struct fm_block *block);
+FM_API uint64_t fm_block_len(const struct fm_block *block);           /* bytes */
+FM_API uint64_t fm_block_page_size(const struct fm_block *block);     /* the one really obtained */
+FM_API uint64_t fm_block_dirty_granule(const struct fm_block *block); /* bytes */
+FM_API enum fm_caching fm_block_caching(const struct fm_block *block);
+FM_API const char *fm_block_path(const struct fm_block *block); /* "" when there is none */
+FM_API bool fm_block_file_created(
+	const struct fm_block *block); /* we made or first sized the file */
+/* The descriptor to hand to another process (memfd, file via posix, hugetlb) or -1. Borrowed. */
+FM_API int fm_block_fd(const struct fm_block *block);
+/* The host address of the first byte; constant. Guest threads may be storing to it. */
+FM_API void *fm_block_ptr(const struct fm_block *block);
+/* The dirty log; never NULL. Borrowed. */
+FM_API struct fm_dirty *fm_block_dirty(const struct fm_block *block);
+
+/*
+ * Make the contents of [off, off + len) of a shared file block durable (msync). 0 for backings
+ * without a file. FM_ERR_RANGE, FM_ERR_IO. Blocks.
+ */
+FM_API int fm_block_sync(struct fm_block *block, uint64_t off, uint64_t len, struct fm_error *err);
+
+/* Role and backing as the words that tools print ("flash-vars", "memfd"); never NULL. */
+FM_API const char *fm_role_name(enum fm_role role);
+FM_API const char *fm_backing_name(enum fm_backing backing);
+/* The role of that name, or FM_ROLE_NONE. */
+FM_API enum fm_role fm_role_from_name(const char *name);
+/* Would losing this role's contents at a power cycle lose user data or settings? */
+FM_API bool fm_role_nonvolatile(enum fm_role role);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

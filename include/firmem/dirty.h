@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dirty: which granules of a block changed, for several clients that do not disturb each other
+ * (migration, a display, a code cache, a snapshot).
+ *
+ * One bit stands for fm_block_dirty_granule() bytes. Marks are atomic: any thread may mark while
+ * others harvest. A mark that races with a harvest is in this harvest or in the next, never lost.
+ */
+#ifndef FIRMEM_DIRTY_H
+#define FIRMEM_DIRTY_H
+
+#include <firmem/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fm_dirty;
+
+#define FM_DIRTY_CLIENTS 8u
+
+/*
+ * Start logging for `client` (0 to FM_DIRTY_CLIENTS - 1) with a clean bitmap; starting twice
+ * keeps the bits. FM_ERR_ARG, FM_ERR_NOMEM. Allocates on the first start of a client.
+ */
+FM_API int fm_dirty_start(struct fm_dirty *log, unsigned client, struct fm_error *err);
+
+/* Stop logging; the client's bits are dropped. Any thread. */
+FM_API void fm_dirty_stop(struct fm_dirty *log, unsigned client);
+
+FM_API bool fm_dirty_active(const struct fm_dirty *log, unsigned client);
+
+/*
+ * Mark [off, off + len) for every active client. Bytes outside the block are ignored. One
+ * relaxed load when nobody listens, a load and no store when the bit is already set. Returns
+ * true if at least one bit was newly set. Any thread; never blocks.
+ */
+FM_API bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t len);
+
+/*
+ * Move the bits of the granules that [off, off + len) touches into `bits` and clear them. Bit n
+ * of bits[n / 64] stands for granule (off / granule) + n; unused bits are zero. `bits` has room
+ * for fm_dirty_words(log, off, len) words. Returns how many bits were set, or FM_ERR_RANGE,
+ * or FM_ERR_STATE when the client is not active. Any thread.
+ */
+FM_API int64_t fm_dirty_harvest(struct fm_dirty *log, unsigned client, uint64_t off, uint64_t len,
+				uint64_t *bits);
+
+/* The words of a harvest of [off, off + len). */
+FM_API size_t fm_dirty_words(const struct fm_dirty *log, uint64_t off, uint64_t len);
+
+/*
+ * Merge a bitmap made elsewhere (KVM's log, a vhost-user process) into every active client. Bit n
+ * stands for the page of `page` bytes at off + n * page; `nbits` bits are read from
+ * little-endian-numbered 64-bit words. `page` a power of two, off a multiple of it. Pages outside
+ * the block: FM_ERR_RANGE, nothing merged. Any thread.
+ */
+FM_API int fm_dirty_import(struct fm_dirty *log, uint64_t off, uint64_t page, const uint64_t *bits,
+			   size_t nbits);
+
+/* How many granules are dirty for a client; 0 when it is not active. */
+FM_API uint64_t fm_dirty_count(const struct fm_dirty *log, unsigned client);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

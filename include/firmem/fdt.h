@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fdt: flattened device trees both ways (Devicetree Specification 0.4). Writing: a tree for the
+ * guest. Reading: a machine from a tree, through bindings that the caller passes.
+ */
+#ifndef FIRMEM_FDT_H
+#define FIRMEM_FDT_H
+
+#include <firmem/base.h>
+#include <firmem/machine.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- writing ----------------------------------------------------------------------------- */
+
+struct fm_fdt;
+
+/*
+ * A tree under construction. Nodes are opened and closed in order; properties go to the open node,
+ * before its first child. Failures stick and are reported by fm_fdt_finish(). The root is open
+ * after fm_fdt_new(), with #address-cells and #size-cells 2. FM_ERR_NOMEM.
+ */
+FM_API int fm_fdt_new(struct fm_fdt **out, struct fm_error *err);
+FM_API void fm_fdt_free(struct fm_fdt *fdt);
+FM_API void fm_fdt_begin(struct fm_fdt *fdt, const char *name);
+FM_API void fm_fdt_end(struct fm_fdt *fdt);
+FM_API void fm_fdt_prop(struct fm_fdt *fdt, const char *name, const void *bytes, size_t len);
+FM_API void fm_fdt_prop_empty(struct fm_fdt *fdt, const char *name);
+FM_API void fm_fdt_prop_text(struct fm_fdt *fdt, const char *name, const char *text);
+/* A string list: `texts` ends in NULL. */
+FM_API void fm_fdt_prop_texts(struct fm_fdt *fdt, const char *name, const char *const *texts);
+FM_API void fm_fdt_prop_u32(struct fm_fdt *fdt, const char *name, uint32_t value);
+FM_API void fm_fdt_prop_u32s(struct fm_fdt *fdt, const char *name, const uint32_t *values,
+			     size_t count);
+FM_API void fm_fdt_prop_u64(struct fm_fdt *fdt, const char *name, uint64_t value);
+/* "reg": pairs of address and length, two cells each. */
+FM_API void fm_fdt_prop_reg(struct fm_fdt *fdt, const uint64_t *addr_len, size_t pairs);
+/* A memory node. `node_id` < 0: no NUMA node. */
+FM_API void fm_fdt_add_memory(struct fm_fdt *fdt, uint64_t gpa, uint64_t len, int node_id);
+/* A cfi-flash node of banks of equal width; pairs of address and length. */
+FM_API void fm_fdt_add_flash(struct fm_fdt *fdt, const uint64_t *addr_len, size_t banks,
+			     unsigned bank_width);
+/* Close the root and hand the blob over: malloc'd, the caller's to free(). FM_ERR_STATE (a node
+ * left open, a property out of place, or too many ends), FM_ERR_NOMEM. */
+FM_API int fm_fdt_finish(struct fm_fdt *fdt, void **blob, size_t *len, struct fm_error *err);
+
+/* --- reading ----------------------------------------------------------------------------- */
+
+/* A node of a tree that is being read; valid during a binding's build() only. */
+struct fm_fdt_node;
+
+FM_API const char *fm_fdt_node_name(const struct fm_fdt_node *node); /* "flash@0" */
+FM_API const char *fm_fdt_node_path(const struct fm_fdt_node *node); /* "/flash@0" */
+/* The file or other name the tree came by, for messages. */
+FM_API const char *fm_fdt_node_source(const struct fm_fdt_node *node);
+/* How many pairs "reg" has under the parent's #address-cells and #size-cells; FM_ERR_FORMAT. */
+FM_API int fm_fdt_node_reg_count(const struct fm_fdt_node *node, struct fm_error *err);
+FM_API int fm_fdt_node_reg(const struct fm_fdt_node *node, unsigned index, uint64_t *addr,
+			   uint64_t *len, struct fm_error *err);
+/* FM_ERR_NOT_FOUND, FM_ERR_FORMAT (not 4 bytes, no NUL). */
+FM_API int fm_fdt_node_u32(const struct fm_fdt_node *node, const char *prop, uint32_t *value,
+			   struct fm_error *err);
+FM_API int fm_fdt_node_text(const struct fm_fdt_node *node, const char *prop, const char **value,
+			    struct fm_error *err);
+FM_API bool fm_fdt_node_has(const struct fm_fdt_node *node, const char *prop);
+
+/* What to do with a node that is "compatible". The machine's part of a tree is an array of these. */
+struct fm_fdt_binding {
+	const char *compatible;
+	/*
+	 * Add the node's blocks and devices to the machine and its windows to the space. On failure
+	 * fill *err; the whole machine is then dropped.
+	 */
+	int (*build)(const struct fm_fdt_node *node, struct fm_machine *machine,
+		     struct fm_space *space, void *ctx, struct fm_error *err);
+	void *ctx;
+};
+
+struct fm_fdt_options {
+	size_t struct_size;          /* sizeof(struct fm_fdt_options) */
+	const char *source;          /* for messages; NULL = "device tree" */
+	const char *name;            /* of the machine; NULL = the root's "model", else "machine" */
+	enum fm_backing ram_backing; /* of memory nodes: anonymous or memfd */
+	unsigned space_flags;        /* enum fm_space_flag */
+};
+
+/*
+ * Build a machine with one space named "memory": "memory" nodes (device_type) become RAM blocks
+ * named "memory@ADDRESS", and each node whose "compatible" lists a binding's string is handed to
+ * it, the first match of the node's list winning. Nodes with a "status" other than "okay" are left
+ * out, and so is everything without a binding. Nothing a tree says is trusted: overlaps, zero
+ * sizes, ranges that wrap and malformed properties are errors that name the node, the property,
+ * the value and what was expected. FM_ERR_FORMAT, FM_ERR_OVERLAP, FM_ERR_RANGE, FM_ERR_EXISTS,
+ * FM_ERR_NOMEM. `options` NULL = defaults. Blocks; allocates.
+ */
+FM_API int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
+			       const struct fm_fdt_binding *bindings, size_t count,
+			       const struct fm_fdt_options *options, struct fm_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
