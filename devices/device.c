@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "devices/device_private.h"
+
+#include "devices/bytes.h"
+#include "devices/config.h"
+#include "devices/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *state,
+	       const struct fm_dev_config *cfg, struct fm_error *err)
+{
+	struct fm_dev_config c;
+	struct fm_dev *dev;
+	int rc = fmi_config_copy(&c, sizeof(c), cfg, "fm_dev_config", err);
+
+	if (rc)
+		return rc;
+	if (!ops || ops->struct_size != sizeof(*ops) || !ops->type)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_dev_ops: struct_size and type must be given");
+	if (ops->max_access && !fmi_is_access_size(ops->max_access))
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_dev_ops.max_access is %u, expected 1, 2, 4, 8 or 0 for 8",
+				    ops->max_access);
+	if (!c.name || !*c.name || strlen(c.name) >= FMI_NAME_MAX)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_dev_config.name is \"%.80s\", expected 1 to %u bytes",
+				    c.name ? c.name : "", FMI_NAME_MAX - 1);
+	if (!c.len)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "%s: fm_dev_config.len is 0, expected at least 1 byte", c.name);
+	dev = calloc(1, sizeof(*dev));
+	if (!dev)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", c.name);
+	dev->ops = ops;
+	dev->state = state;
+	dev->len = c.len;
+	dev->max_access = ops->max_access ? ops->max_access : 8;
+	dev->event_fd = -1;
+	memcpy(dev->name, c.name, strlen(c.name) + 1);
+	pthread_mutex_init(&dev->lock, NULL);
+	pthread_mutex_init(&dev->event_lock, NULL);
+	*out = dev;
+	return 0;
+}
+
+void fm_dev_free(struct fm_dev *dev)
+{
+	if (!dev)
+		return;
+	if (dev->ops->free)
+		dev->ops->free(dev->state);
+	if (dev->event_fd >= 0)
+		close(dev->event_fd);
+	pthread_mutex_destroy(&dev->event_lock);
+	pthread_mutex_destroy(&dev->lock);
+	free(dev);
+}
+
+const char *fm_dev_name(const struct fm_dev *dev)
+{
+	return dev->name;
+}
+
+const char *fm_dev_type(const struct fm_dev *dev)
+{
+	return dev->ops->type;
+}
+
+uint64_t fm_dev_len(const struct fm_dev *dev)
+{
+	return dev->len;
+}
+
+void *fm_dev_state(const struct fm_dev *dev, const struct fm_dev_ops *ops)
+{
+	return dev->ops == ops ? dev->state : NULL;
+}
+
+void fm_dev_lock(struct fm_dev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+}
+
+void fm_dev_unlock(struct fm_dev *dev)
+{
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/* Count a change of the mapping, so that every space finds out. */
+static inline unsigned note(struct fm_dev *dev, unsigned effects)
+{
+	if (effects & FM_EFF_REMAP)
+		atomic_fetch_add_explicit(&dev->map_generation, 1, memory_order_release);
+	return effects;
+}
+
+unsigned fm_dev_read(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t *value,
+		     struct fm_attrs attrs)
+{
+	unsigned effects = 0;
+	unsigned step = size < dev->max_access ? size : dev->max_access;
+
+	if (!fmi_is_access_size(size) || !fmi_in_range(off, size, dev->len)) {
+		*value = fmi_is_access_size(size) ? fmi_size_mask(size) : UINT64_MAX;
+		return FM_EFF_FAULT;
+	}
+	*value = 0;
+	if (!dev->ops->read)
+		return 0;
+	for (unsigned done = 0; done < size; done += step) {
+		uint64_t part = 0;
+
+		effects |= dev->ops->read(dev->state, off + done, step, &part, attrs);
+		*value |= (part & fmi_size_mask(step)) << (8 * done);
+	}
+	if (dev->trace && !attrs.debug)
+		fm_trace_emit(dev, (struct fm_trace_event){ .kind = FM_TRACE_READ,
+							    .off = off,
+							    .size = size,
+							    .value = *value });
+	return note(dev, effects);
+}
+
+unsigned fm_dev_write(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t value,
+		      struct fm_attrs attrs)
+{
+	unsigned effects = 0;
+	unsigned step = size < dev->max_access ? size : dev->max_access;
+
+	if (!fmi_is_access_size(size) || !fmi_in_range(off, size, dev->len))
+		return FM_EFF_FAULT;
+	if (dev->trace && !attrs.debug)
+		fm_trace_emit(dev, (struct fm_trace_event){ .kind = FM_TRACE_WRITE,
+							    .off = off,
+							    .size = size,
+							    .value = value & fmi_size_mask(size) });
+	if (!dev->ops->write)
+		return 0;
+	for (unsigned done = 0; done < size; done += step)
+		effects |= dev->ops->write(dev->state, off + done, step,
+					   value >> (8 * done) & fmi_size_mask(step), attrs);
+	return note(dev, effects);
+}
+
+int fm_dev_map(struct fm_dev *dev, uint64_t off, struct fm_mapping *out)
+{
+	struct fm_mapping m = { 0 };
+
+	if (off >= dev->len)
+		return FM_ERR_RANGE;
+	if (dev->ops->map)
+		dev->ops->map(dev->state, off, &m);
+	if (!m.len) /* nothing said: one run that always traps */
+		m = (struct fm_mapping){ .off = 0, .len = dev->len };
+	*out = m;
+	return 0;
+}
+
+uint64_t fm_dev_map_generation(const struct fm_dev *dev)
+{
+	return atomic_load_explicit(&dev->map_generation, memory_order_acquire);
+}
+
+unsigned fm_dev_tick(struct fm_dev *dev, uint64_t now_ns)
+{
+	return dev->ops->tick ? note(dev, dev->ops->tick(dev->state, now_ns)) : 0;
+}
+
+uint64_t fm_dev_next_deadline(struct fm_dev *dev)
+{
+	return dev->ops->next_deadline ? dev->ops->next_deadline(dev->state) : FM_NEVER;
+}
+
+unsigned fm_dev_pump(struct fm_dev *dev)
+{
+	return dev->ops->pump ? note(dev, dev->ops->pump(dev->state)) : 0;
+}
+
+int fm_dev_flush(struct fm_dev *dev, struct fm_error *err)
+{
+	return dev->ops->flush ? dev->ops->flush(dev->state, err) : 0;
+}
+
+unsigned fm_dev_reset(struct fm_dev *dev, enum fm_reset_kind kind)
+{
+	if (dev->trace)
+		fm_trace_emit(dev, (struct fm_trace_event){ .kind = FM_TRACE_RESET,
+							    .size = dev->len,
+							    .value = kind });
+	return dev->ops->reset ? note(dev, dev->ops->reset(dev->state, kind)) : 0;
+}
+
+int fm_dev_sanitize(struct fm_dev *dev, struct fm_error *err)
+{
+	if (!dev->ops->sanitize)
+		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
+				    "%s: a %s device has no contents to sanitize", dev->name,
+				    dev->ops->type);
+	return dev->ops->sanitize(dev->state, err);
+}
+
+int fm_dev_save(struct fm_dev *dev, void **out, size_t *len, struct fm_error *err)
+{
+	struct fm_state_writer w;
+
+	if (!dev->ops->save)
+		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
+				    "%s: a %s device has no state to save", dev->name,
+				    dev->ops->type);
+	fmi_state_begin(&w, dev->ops->type, dev->ops->version);
+	dev->ops->save(dev->state, &w);
+	return fmi_state_end(&w, out, len, err);
+}
+
+int fm_dev_load(struct fm_dev *dev, const void *bytes, size_t len, struct fm_error *err)
+{
+	struct fm_state_reader r;
+	int rc;
+
+	if (!dev->ops->load)
+		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
+				    "%s: a %s device has no state to load", dev->name,
+				    dev->ops->type);
+	rc = fmi_state_open(&r, bytes, len, dev->name, dev->ops->type, dev->ops->version, err);
+	if (!rc)
+		rc = dev->ops->load(dev->state, &r, err);
+	if (!rc)
+		note(dev, FM_EFF_REMAP);
+	return rc;
+}
+
+void fm_dev_describe(struct fm_dev *dev, const struct fm_visitor *v)
+{
+	v->text(v->ctx, "name", dev->name);
+	v->text(v->ctx, "type", dev->ops->type);
+	v->u64(v->ctx, "len", dev->len);
+	if (dev->ops->describe)
+		dev->ops->describe(dev->state, v);
+}
+
+int fm_dev_event_fd(struct fm_dev *dev)
+{
+	int fd;
+
+	pthread_mutex_lock(&dev->event_lock);
+	if (dev->event_fd < 0)
+		dev->event_fd =
+			eventfd(atomic_load(&dev->pending) ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	fd = dev->event_fd;
+	pthread_mutex_unlock(&dev->event_lock);
+	return fd;
+}
+
+unsigned fm_dev_pending(struct fm_dev *dev)
+{
+	unsigned effects;
+
+	pthread_mutex_lock(&dev->event_lock);
+	effects = atomic_exchange(&dev->pending, 0);
+	if (dev->event_fd >= 0) {
+		eventfd_t count;
+
+		eventfd_read(dev->event_fd, &count);
+	}
+	pthread_mutex_unlock(&dev->event_lock);
+	return effects;
+}
+
+int fm_dev_error(struct fm_dev *dev, struct fm_error *err)
+{
+	int code;
+
+	pthread_mutex_lock(&dev->event_lock);
+	code = dev->error.code;
+	if (code && err)
+		*err = dev->error;
+	pthread_mutex_unlock(&dev->event_lock);
+	return code;
+}
+
+void fm_dev_raise(struct fm_dev *dev, unsigned effects, const struct fm_error *error)
+{
+	pthread_mutex_lock(&dev->event_lock);
+	/* The first error is the one to explain what follows. */
+	if (error && !dev->error.code)
+		dev->error = *error;
+	atomic_fetch_or(&dev->pending, effects);
+	if (effects && dev->event_fd >= 0)
+		eventfd_write(dev->event_fd, 1);
+	pthread_mutex_unlock(&dev->event_lock);
+	note(dev, effects);
+}
+
+void fm_dev_clear_error(struct fm_dev *dev)
+{
+	pthread_mutex_lock(&dev->event_lock);
+	memset(&dev->error, 0, sizeof(dev->error));
+	pthread_mutex_unlock(&dev->event_lock);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* device_private: what medium.c, trace.c and device.c share of a device. */
+#ifndef FIRMEM_DEVICES_DEVICE_PRIVATE_H
+#define FIRMEM_DEVICES_DEVICE_PRIVATE_H
+
+#include <firmem/device.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define FMI_NAME_MAX 64u /* with its NUL */
+
+struct fm_dev {
+	const struct fm_dev_ops *ops;
+	void *state;
+	uint64_t len;
+	unsigned max_access;
+	struct fm_medium_sub *subs; /* in order of subscription */
+	fm_trace_fn *trace;
+	void *trace_ctx;
+	_Atomic uint64_t map_generation;
+	pthread_mutex_t lock; /* fm_dev_lock() */
+
+	/* What happens outside an access: may come from another thread than the device's. */
+	pthread_mutex_t event_lock;
+	atomic_uint pending;
+	int event_fd; /* -1 until asked for */
+	struct fm_error error;
+	char name[FMI_NAME_MAX];
+};
+
+#endif
