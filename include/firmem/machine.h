@@ -2,6 +2,9 @@
 /*
  * machine: the registry of a guest's blocks, devices and spaces, and the named walks over its
  * blocks. There is no "all memory": every operation names its selector.
+ *
+ * Threads: additions and removals with no other call of the same machine under way; everything else
+ * in any thread at any time.
  */
 #ifndef FIRMEM_MACHINE_H
 #define FIRMEM_MACHINE_H
@@ -17,6 +20,7 @@ extern "C" {
 
 struct fm_machine;
 
+/* `name` is copied; must be given. FM_ERR_ARG, FM_ERR_NOMEM. */
 FM_API int fm_machine_new(struct fm_machine **out, const char *name, struct fm_error *err);
 /* Frees spaces, then devices (newest first, without flushing), then blocks. NULL is fine. */
 FM_API void fm_machine_free(struct fm_machine *machine);
@@ -25,7 +29,7 @@ FM_API const char *fm_machine_name(const struct fm_machine *machine);
 /*
  * Hand an object over: on success the machine owns it. Names are unique among the machine's blocks,
  * among its devices and among its spaces; any number of blocks may be unnamed. FM_ERR_EXISTS (the
- * name), FM_ERR_NOMEM: the object stays the caller's.
+ * name), FM_ERR_ARG (NULL), FM_ERR_NOMEM: the object stays the caller's.
  */
 FM_API int fm_machine_add_block(struct fm_machine *machine, struct fm_block *block,
 				struct fm_error *err);
@@ -34,7 +38,8 @@ FM_API int fm_machine_add_space(struct fm_machine *machine, struct fm_space *spa
 				struct fm_error *err);
 /*
  * Take an object back (hot unplug): the caller owns it again. FM_ERR_NOT_FOUND; FM_ERR_BUSY while a
- * window of the machine's spaces shows the device, or a view of them shows the block.
+ * window of the machine's spaces shows the device, or the current view of one shows the block. After
+ * a success call fm_space_quiesce() on the spaces that showed it before you free it.
  */
 FM_API int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 				   struct fm_error *err);

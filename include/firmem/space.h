@@ -6,7 +6,10 @@
  *
  * Threads: windows may be changed by any thread while others access through their ports. A change
  * makes a new view and swaps it in atomically: an access sees the old map or the new one, never a
- * mixture. Optional: an emulator with an address map of its own calls fm_dev_* directly.
+ * mixture. A change asks devices for their mapping (under fm_dev_lock() with
+ * FM_SPACE_LOCK_DEVICES): so never change a space from a device's verb or with a device locked, but
+ * note it and act when the access has returned. Changes wait for each other, accesses for nothing.
+ * Optional: an emulator with an address map of its own calls fm_dev_* directly.
  */
 #ifndef FIRMEM_SPACE_H
 #define FIRMEM_SPACE_H
@@ -24,7 +27,7 @@ struct fm_view;
 struct fm_port;
 
 enum fm_space_flag {
-	FM_SPACE_LOCK_DEVICES = 1 << 0, /* ports take fm_dev_lock() around a device's verbs */
+	FM_SPACE_LOCK_DEVICES = 1 << 0, /* take fm_dev_lock() around a device's verbs */
 };
 
 struct fm_space_config {
@@ -34,6 +37,7 @@ struct fm_space_config {
 	unsigned address_bits; /* 1 to 64; 0 = 64: windows must fit */
 };
 
+/* FM_ERR_ARG, FM_ERR_NOMEM. */
 FM_API int fm_space_new(struct fm_space **out, const struct fm_space_config *cfg,
 			struct fm_error *err);
 /* Frees its windows too, not their devices. No port or held view may be left. NULL is fine. */
@@ -68,10 +72,10 @@ FM_API int fm_space_add(struct fm_space *space, const struct fm_window_config *c
  * fm_space_quiesce() before freeing that. FM_ERR_NOT_FOUND, FM_ERR_NOMEM.
  */
 FM_API int fm_space_remove(struct fm_space *space, struct fm_window *window, struct fm_error *err);
-/* Show or hide. FM_ERR_OVERLAP, FM_ERR_NOMEM. */
+/* Show or hide. FM_ERR_NOT_FOUND, FM_ERR_OVERLAP, FM_ERR_NOMEM. */
 FM_API int fm_space_enable(struct fm_space *space, struct fm_window *window, bool on,
 			   struct fm_error *err);
-/* Move to another address (a BAR). FM_ERR_RANGE, FM_ERR_OVERLAP, FM_ERR_NOMEM. */
+/* Move to another address (a BAR). FM_ERR_NOT_FOUND, FM_ERR_RANGE, FM_ERR_OVERLAP, FM_ERR_NOMEM. */
 FM_API int fm_space_move(struct fm_space *space, struct fm_window *window, uint64_t gpa,
 			 struct fm_error *err);
 
@@ -79,7 +83,7 @@ FM_API int fm_space_move(struct fm_space *space, struct fm_window *window, uint6
  * Between begin and commit the calling thread's changes make no view; commit makes one for all.
  * Other writers wait. Overlaps are judged at commit, which on failure undoes all of them
  * (FM_ERR_OVERLAP, FM_ERR_NOMEM); windows added since begin are then gone, and windows removed
- * since begin are back.
+ * since begin are back. Pairs may be nested: only the outermost commit does anything.
  */
 FM_API void fm_space_begin(struct fm_space *space);
 FM_API int fm_space_commit(struct fm_space *space, struct fm_error *err);
@@ -87,14 +91,20 @@ FM_API int fm_space_commit(struct fm_space *space, struct fm_error *err);
 /*
  * After an access, tick or reset returned FM_EFF_REMAP: ask the mapping of every device whose
  * fm_dev_map_generation() moved, and swap in a view with the answers. 1 when the view changed, 0
- * when not, FM_ERR_NOMEM.
+ * when not, FM_ERR_NOMEM, FM_ERR_STATE (between begin and commit).
  */
 FM_API int fm_space_refresh(struct fm_space *space, struct fm_error *err);
 
-/* Wait until no access through a port uses a view older than the current one. Not from a device. */
+/*
+ * Wait until no access through a port uses a view older than the current one. Not from a device.
+ * Views that are held (fm_space_view_get) are not waited for.
+ */
 FM_API void fm_space_quiesce(struct fm_space *space);
 
-/* The windows, in order of address, then of falling priority; NULL starts and ends the walk. */
+/*
+ * The windows, in order of address, then of falling priority; NULL starts and ends the walk. Nobody
+ * else may change the space meanwhile: walk between begin and commit where somebody could.
+ */
 FM_API struct fm_window *fm_space_next_window(const struct fm_space *space,
 					      const struct fm_window *prev);
 FM_API const char *fm_window_name(const struct fm_window *window);
@@ -122,12 +132,12 @@ struct fm_range {
 	const struct fm_window *window; /* for identity only: may be freed already */
 };
 
-/* Hold the current view. Release with fm_view_put(). Any thread; does not block. */
+/* Hold the current view. Release with fm_view_put(). Any thread; does not wait for changes. */
 FM_API const struct fm_view *fm_space_view_get(struct fm_space *space);
-/* NULL is fine. */
+/* NULL is fine. Any thread. */
 FM_API void fm_view_put(const struct fm_view *view);
 FM_API size_t fm_view_count(const struct fm_view *view);
-/* The ranges in order of address. */
+/* The ranges in order of address; NULL for an index that is not below the count. */
 FM_API const struct fm_range *fm_view_range(const struct fm_view *view, size_t index);
 /* The range that contains `gpa`, or NULL. */
 FM_API const struct fm_range *fm_view_find(const struct fm_view *view, uint64_t gpa);
@@ -177,16 +187,20 @@ FM_API int fm_view_diff(const struct fm_view *from, const struct fm_view *to, ui
 
 /*
  * A port is one initiator's way into a space: one for each vCPU, DMA engine or debugger. A port is
- * used by one thread at a time and does not outlive its space. FM_ERR_NOMEM.
+ * used by one thread at a time, not from inside an access of its own, and does not outlive its
+ * space. Making and freeing one: any thread. FM_ERR_NOMEM.
  */
 FM_API int fm_port_new(struct fm_port **out, struct fm_space *space, struct fm_error *err);
 FM_API void fm_port_free(struct fm_port *port);
 
 /*
- * One access of 1, 2, 4 or 8 bytes. Plain memory is read and written in place; everything else goes
- * to its device. An access that crosses ranges is split at the border, low addresses first. Where
- * nothing answers: FM_EFF_FAULT, reads give ones in those bytes, and the other bytes are still
- * accessed. Wraps at 2^64 fault. Returns the effects of all parts.
+ * One access of 1, 2, 4 or 8 bytes. Plain memory (FM_MAP_STABLE and the right protection) is read
+ * and written in place, and writes mark its block's dirty log: FM_EFF_DIRTY when that set a bit.
+ * Everything else goes to its device. An access that crosses ranges is split at the border, low
+ * addresses first, into naturally aligned parts. Where nothing answers: FM_EFF_FAULT, reads give
+ * ones in those bytes, and the other bytes are still accessed. An access that wraps at 2^64, or of
+ * another size, faults whole: reads give all ones (of `size` bytes; of 8 for a wrong size), and
+ * nothing is accessed. Returns the effects of all parts.
  */
 FM_API unsigned fm_port_read(struct fm_port *port, uint64_t gpa, unsigned size, uint64_t *value,
 			     struct fm_attrs attrs);
@@ -194,8 +208,8 @@ FM_API unsigned fm_port_write(struct fm_port *port, uint64_t gpa, unsigned size,
 			      struct fm_attrs attrs);
 
 /*
- * As above for any number of bytes; devices see naturally aligned accesses of at most 8 bytes, low
- * address first. Bytes that nothing answers read FF and make FM_EFF_FAULT.
+ * As above for any number of bytes; devices see accesses of at most 8 bytes, naturally aligned within
+ * the device, low address first. Bytes that nothing answers read FF and make FM_EFF_FAULT.
  */
 FM_API unsigned fm_port_read_bytes(struct fm_port *port, uint64_t gpa, void *buf, size_t len,
 				   struct fm_attrs attrs);

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * render: what is seen at some addresses. A sweep over the windows that meet them, low addresses
+ * first, with the windows under way in a heap by priority.
+ */
+#include "devices/space_private.h"
+
+#include "devices/bytes.h"
+
+#include <firmem/block.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- from a window to ranges ---------------------------------------------------------------- */
+
+/* Take from the device's answer what holds, so that a wrong one traps and harms nobody. */
+static void describe(struct fm_range *r, const struct fm_mapping *m)
+{
+	uint64_t skip = r->dev_off - m->off;
+
+	r->flags = m->flags;
+	if (!m->block || m->block_off > fm_block_len(m->block) ||
+	    !fmi_in_range(skip, r->len, fm_block_len(m->block) - m->block_off))
+		return;
+	r->block = m->block;
+	r->block_off = m->block_off + skip;
+	r->host = (uint8_t *)fm_block_ptr(m->block) + r->block_off;
+	r->prot = m->prot & (FM_MAP_READ | FM_MAP_WRITE | FM_MAP_EXEC);
+	if (fm_block_flags(m->block) & FM_BLOCK_READONLY)
+		r->prot &= ~(unsigned)FM_MAP_WRITE;
+}
+
+/* Append what a window shows at the addresses of a span inside it. */
+static void show(const struct fm_space *space, const struct fm_window *w,
+		 const struct fmi_span *span, struct fmi_view_builder *b)
+{
+	bool lock = space->flags & FM_SPACE_LOCK_DEVICES;
+	uint64_t left = span->last - span->first + 1;
+	struct fm_range r = { .gpa = span->first,
+			      .dev = w->dev,
+			      .dev_off = w->dev_off + (span->first - w->gpa),
+			      .priority = w->priority,
+			      .window = w };
+
+	if (lock)
+		fm_dev_lock(w->dev);
+	while (left) {
+		struct fm_range part = r;
+		struct fm_mapping m = { 0 };
+
+		part.len = left;
+		if (!fm_dev_map(w->dev, part.dev_off, &m) && part.dev_off >= m.off &&
+		    part.dev_off - m.off < m.len) {
+			part.len = fmi_min_u64(left, m.len - (part.dev_off - m.off));
+			describe(&part, &m);
+		}
+		fmi_view_append(b, &part);
+		r.gpa += part.len;
+		r.dev_off += part.len;
+		left -= part.len;
+	}
+	if (lock)
+		fm_dev_unlock(w->dev);
+}
+
+/* --- the sweep --------------------------------------------------------------------------- */
+
+/* The windows that meet the span in order of address, and those that began, highest first. */
+struct sweep {
+	struct fm_window **windows;
+	size_t count;
+	size_t room;
+	size_t begun;
+	struct fm_window **heap;
+	size_t nheap;
+};
+
+static bool collect(void *ctx, struct fm_window *w)
+{
+	struct sweep *s = ctx;
+
+	if (s->count == s->room) {
+		size_t room = s->room ? 2 * s->room : 16;
+		struct fm_window **grown = realloc(s->windows, room * sizeof(struct fm_window *));
+
+		if (!grown)
+			return false;
+		s->windows = grown;
+		s->room = room;
+	}
+	s->windows[s->count++] = w;
+	return true;
+}
+
+static void heap_push(struct sweep *s, struct fm_window *w)
+{
+	size_t i = s->nheap++;
+
+	for (; i && s->heap[(i - 1) / 2]->priority < w->priority; i = (i - 1) / 2)
+		s->heap[i] = s->heap[(i - 1) / 2];
+	s->heap[i] = w;
+}
+
+static void heap_pop(struct sweep *s)
+{
+	struct fm_window *w = s->heap[--s->nheap];
+	size_t i = 0;
+
+	for (size_t child = 1; child < s->nheap; child = 2 * i + 1) {
+		if (child + 1 < s->nheap && s->heap[child + 1]->priority > s->heap[child]->priority)
+			child++;
+		if (s->heap[child]->priority <= w->priority)
+			break;
+		s->heap[i] = s->heap[child];
+		i = child;
+	}
+	s->heap[i] = w;
+}
+
+/* The window seen at `at`, where every window that begins up to there has begun; or NULL. */
+static struct fm_window *top(struct sweep *s, uint64_t at)
+{
+	while (s->begun < s->count && s->windows[s->begun]->gpa <= at)
+		heap_push(s, s->windows[s->begun++]);
+	while (s->nheap && fmi_window_span(s->heap[0]).last < at)
+		heap_pop(s);
+	return s->nheap ? s->heap[0] : NULL;
+}
+
+/* The last address up to `last` at which nothing higher than `w` has begun. */
+static uint64_t until_hidden(struct sweep *s, const struct fm_window *w, uint64_t last)
+{
+	for (; s->begun < s->count && s->windows[s->begun]->gpa <= last; s->begun++) {
+		struct fm_window *next = s->windows[s->begun];
+
+		if (next->priority > w->priority)
+			return next->gpa - 1;
+		heap_push(s, next);
+	}
+	return last;
+}
+
+static bool render(void *ctx, const struct fmi_span *span, struct fmi_view_builder *b)
+{
+	struct fm_space *space = ctx;
+	struct sweep s = { 0 };
+	struct fmi_span piece = { .first = span->first };
+	bool ok = fmi_windows_visit(space, span, collect, &s);
+
+	if (ok && s.count) {
+		s.heap = malloc(s.count * sizeof(struct fm_window *));
+		ok = s.heap != NULL;
+	}
+	while (ok && s.count) {
+		struct fm_window *w = top(&s, piece.first);
+
+		if (w) {
+			uint64_t end = fmi_min_u64(fmi_window_span(w).last, span->last);
+
+			piece.last = until_hidden(&s, w, end);
+			show(space, w, &piece, b);
+			if (piece.last == span->last)
+				break;
+			piece.first = piece.last + 1;
+		} else if (s.begun < s.count) {
+			piece.first = s.windows[s.begun]->gpa;
+		} else {
+			break;
+		}
+	}
+	free(s.heap);
+	free(s.windows);
+	return ok;
+}
+
+/* --- spans ------------------------------------------------------------------------------- */
+
+static int compare_spans(const void *a, const void *b)
+{
+	const struct fmi_span *x = a;
+	const struct fmi_span *y = b;
+
+	return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Sort, and join what overlaps or touches. */
+static size_t join(struct fmi_span *spans, size_t count)
+{
+	size_t n = 0;
+
+	if (count > 1)
+		qsort(spans, count, sizeof(*spans), compare_spans);
+	for (size_t i = 0; i < count; i++) {
+		if (n &&
+		    (spans[n - 1].last == UINT64_MAX || spans[i].first <= spans[n - 1].last + 1))
+			spans[n - 1].last = fmi_max_u64(spans[n - 1].last, spans[i].last);
+		else
+			spans[n++] = spans[i];
+	}
+	return n;
+}
+
+struct fm_view *fmi_space_render(struct fm_space *space, const struct fm_view *old,
+				 struct fmi_span *spans, size_t nspans)
+{
+	return fmi_view_splice(old, spans, join(spans, nspans), render, space);
+}
