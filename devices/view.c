@@ -61,10 +61,10 @@ static void emit_all(struct fmi_view_builder *b)
 
 /* --- builder ----------------------------------------------------------------------------- */
 
+/* Of one window, what follows in the guest follows in the device; not so in a block. */
 static bool continues(const struct fm_range *a, const struct fm_range *b)
 {
-	return a->gpa + a->len == b->gpa && a->window == b->window && a->dev == b->dev &&
-	       a->dev_off + a->len == b->dev_off && a->block == b->block &&
+	return a->window == b->window && a->gpa + a->len == b->gpa && a->block == b->block &&
 	       (!a->block || a->block_off + a->len == b->block_off) && a->prot == b->prot &&
 	       a->flags == b->flags;
 }
