@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* persist_private: what persist.c asks its twins, persistent memory and files. */
+#ifndef FIRMEM_NVDIMM_PERSIST_PRIVATE_H
+#define FIRMEM_NVDIMM_PERSIST_PRIVATE_H
+
+#include <firmem/persist.h>
+
+struct fmi_promise {
+	enum fm_persistence level;
+	char why[120];
+};
+
+/* --- persist_pmem.c: the only file that knows libpmem ------------------------------------- */
+
+/* Is all of [addr, addr + len) persistent memory that a flush of the CPU's caches makes durable? */
+bool fmi_pmem_is(const void *addr, size_t len);
+/* Flush the spans and wait for all of them. Only where fmi_pmem_is() said so. */
+void fmi_pmem_flush(const uint8_t *base, const struct fm_persist_span *spans, size_t count);
+
+/* --- persist_file.c: files and the page cache --------------------------------------------- */
+
+/*
+ * What a sync of the shared file under the block promises, and how long the file is now (0: not
+ * known, the host's own seam). FM_ERR_IO.
+ */
+int fmi_file_promise(const struct fm_block *block, struct fmi_promise *promise, uint64_t *size,
+		     struct fm_error *err);
+/* FM_ERR_SIZE when the file is shorter than `size` bytes; FM_ERR_IO. */
+int fmi_file_check_size(const struct fm_block *block, uint64_t size, struct fm_error *err);
+/*
+ * Make every page of the block that is in memory dirty, without changing its contents and without
+ * racing those who do. *bytes grows by what was made dirty, also on failure. FM_ERR_NOSPACE,
+ * FM_ERR_IO, FM_ERR_UNSUPPORTED.
+ */
+int fmi_file_rewrite(const struct fm_block *block, uint64_t *bytes, struct fm_error *err);
+
+#endif
