@@ -61,7 +61,10 @@ struct fm_io_ops {
 	int (*truncate)(void *ctx, struct fm_file *file, uint64_t bytes);
 	/* Reserve space for [off, off + len); extends the file where it is shorter. */
 	int (*allocate)(void *ctx, struct fm_file *file, uint64_t off, uint64_t len);
-	/* Map [off, off + len); `prot` and `flags` as in mmap(2). */
+	/*
+	 * Map [off, off + len); `prot` and `flags` as in mmap(2). With MAP_FIXED among the flags
+	 * *out is, on entry, an address in a reservation of the caller's.
+	 */
 	int (*map)(void *ctx, struct fm_file *file, uint64_t off, size_t len, int prot, int flags,
 		   void **out);
 	int (*unmap)(void *ctx, void *addr, size_t len);
@@ -79,6 +82,8 @@ struct fm_io_ops {
 	int (*unlink)(void *ctx, const char *path);
 	/* Make the directory entry of `path` durable. */
 	int (*sync_dir)(void *ctx, const char *path);
+	/* The descriptor behind the file, borrowed, or -1. NULL: there never is one to hand out. */
+	int (*fd)(void *ctx, struct fm_file *file);
 };
 
 /* A vtable and what it works on. Lives as long as anything that was made with it. */

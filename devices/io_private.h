@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* io_private: checks of a seam that a caller supplies, and errors about its files. */
+#ifndef FIRMEM_DEVICES_IO_PRIVATE_H
+#define FIRMEM_DEVICES_IO_PRIVATE_H
+
+#include <firmem/io.h>
+
+/*
+ * *io, NULL becoming fm_io_posix(), once it is sure that no function of it is missing. `what` names
+ * the object in the message. FM_ERR_ARG.
+ */
+int fmi_io_check(const struct fm_io **io, const char *what, struct fm_error *err);
+
+/* The descriptor behind a file, borrowed, or -1. */
+int fmi_io_fd(const struct fm_io *io, struct fm_file *file);
+
+/* Fill `err` for a negative errno of the seam: "PATH: WHAT: text of the errno". */
+int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno);
+
+/* Reserve space where the file system cannot: each block is written, data in place is kept. */
+int fmi_posix_allocate_by_writing(int fd, uint64_t off, uint64_t len);
+
+#endif

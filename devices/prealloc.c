@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Populating every page of a block before the guest runs. */
+#include "devices/backing.h"
+
+#include "devices/bytes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define THREADS_MAX 16u
+
+/* One thread's share; whole pages. */
+struct share {
+	pthread_t thread;
+	bool started;
+	char *at;
+	size_t len;
+	size_t page;
+	bool write;
+	int rc; /* a negative errno */
+};
+
+/*
+ * For kernels before 5.14. Storage has been reserved by now. A page is written with what is in it,
+ * in one atomic step: another process that has the memory may be storing to it.
+ */
+static void touch(const struct share *s)
+{
+	for (size_t i = 0; i < s->len; i += s->page) {
+		if (s->write)
+			__atomic_fetch_or(s->at + i, 0, __ATOMIC_RELAXED);
+		else
+			(void)__atomic_load_n(s->at + i, __ATOMIC_RELAXED);
+	}
+}
+
+static void *populate(void *arg)
+{
+	struct share *s = arg;
+	int advice = s->write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+	int rc;
+
+	do {
+		rc = madvise(s->at, s->len, advice);
+	} while (rc < 0 && (errno == EINTR || errno == EAGAIN));
+	if (rc < 0 && (errno == EINVAL || errno == ENOSYS))
+		touch(s);
+	else if (rc < 0)
+		s->rc = -errno;
+	return NULL;
+}
+
+/* The code for a page that could not be had. EFAULT stands for the SIGBUS of a touch. */
+static int code_of(const struct fm_block_config *c, int rc)
+{
+	if (rc == -EFAULT && c->backing != FM_BACKING_FILE)
+		return FM_ERR_NOSPACE;
+	if (rc == -EFAULT)
+		return FM_ERR_IO;
+	return fm_io_err(rc);
+}
+
+int fmi_backing_populate(struct fmi_mem *mem, const struct fm_block_config *c, struct fm_error *err)
+{
+	struct share shares[THREADS_MAX] = { 0 };
+	size_t page = (size_t)mem->page_size;
+	unsigned n = c->prealloc_threads ? c->prealloc_threads : 1;
+	/* Adopted memory may begin and end in the middle of a page. */
+	char *at = (char *)mem->ptr - ((uintptr_t)mem->ptr & (page - 1));
+	size_t pages = (size_t)((char *)mem->ptr + mem->len - at - 1) / page + 1;
+	int rc = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct share *s = &shares[i];
+		size_t count = pages / n + (i < pages % n);
+
+		*s = (struct share){ .at = at,
+				     .len = count * page,
+				     .page = page,
+				     .write = !(c->flags & FM_BLOCK_READONLY) };
+		at += s->len;
+		if (!count)
+			continue;
+		/* The last share, and what no thread could be had for, is done here. */
+		s->started = i + 1 < n && !pthread_create(&s->thread, NULL, populate, s);
+		if (!s->started)
+			populate(s);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (shares[i].started)
+			pthread_join(shares[i].thread, NULL);
+		if (!rc)
+			rc = shares[i].rc;
+	}
+	if (rc)
+		return fmi_backing_fail(err, c, code_of(c, rc), -rc,
+					"preallocation of 0x%llx bytes",
+					(unsigned long long)mem->len);
+	return 0;
+}
