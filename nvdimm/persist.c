@@ -151,7 +151,7 @@ static int rewrite(struct fm_persist *p, struct fm_error *err)
 	return fmi_file_rewrite(p->block, &p->stats.rewritten, err);
 }
 
-/* One attempt, of the whole block where an earlier one failed. */
+/* One attempt, of the whole block where an earlier one failed. `err` is not NULL. */
 static int try_sync(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_error *err)
 {
 	int ret;
@@ -164,7 +164,11 @@ static int try_sync(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_
 		len = fm_block_len(p->block);
 	}
 	p->stats.syncs++;
-	return fm_block_sync(p->block, off, len, err);
+	ret = fm_block_sync(p->block, off, len, err);
+	/* A full disk is something a host can mend: tell it from a broken one. */
+	if (ret == FM_ERR_IO && fm_io_err(-err->sys) == FM_ERR_NOSPACE)
+		ret = err->code = FM_ERR_NOSPACE;
+	return ret;
 }
 
 static int flush_file(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_error *err)

@@ -61,7 +61,18 @@ static uint32_t file_system_of(const char *path)
 	return statfs(path, &fs) ? 0 : (uint32_t)fs.f_type;
 }
 
-/* A new file of LEN bytes in `folder`. */
+static char made[4][300]; /* files of the running test */
+
+static int remove_files(void **state)
+{
+	for (size_t i = 0; i < 4 && made[i][0]; i++) {
+		unlink(made[i]);
+		made[i][0] = '\0';
+	}
+	return 0;
+}
+
+/* A new file of LEN bytes in `folder`, which goes with the test. */
 static void make_file(char *path, size_t size, const char *folder)
 {
 	int fd;
@@ -69,6 +80,12 @@ static void make_file(char *path, size_t size, const char *folder)
 	snprintf(path, size, "%s/firmem-persist-XXXXXX", folder);
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
+	for (size_t i = 0; i < 4; i++) {
+		if (!made[i][0]) {
+			snprintf(made[i], sizeof(made[i]), "%s", path);
+			break;
+		}
+	}
 	assert_int_equal(ftruncate(fd, LEN), 0);
 	close(fd);
 }
@@ -77,7 +94,7 @@ static void make_file(char *path, size_t size, const char *folder)
 static const char *disk_folder(void)
 {
 	const char *build = getenv("FIRMEM_BUILD");
-	const char *folder = build ? build : ".";
+	const char *folder = build ? build : P_tmpdir;
 	uint32_t type = file_system_of(folder);
 
 	if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) {
@@ -169,7 +186,6 @@ static void a_private_mapping_never_reaches_its_file(void **state)
 	block = file_block(path, 0, NULL);
 	assert_level(block, FM_PERSIST_NONE, "private");
 	fm_block_free(block);
-	unlink(path);
 }
 
 static void a_shared_file_on_a_disk_outlives_power(void **state)
@@ -179,7 +195,6 @@ static void a_shared_file_on_a_disk_outlives_power(void **state)
 
 	make_file(path, sizeof(path), disk_folder());
 	if (file_system_of(path) != EXT4_SUPER_MAGIC) {
-		unlink(path);
 		print_message("skipped: not on ext4\n");
 		skip();
 	}
@@ -189,7 +204,6 @@ static void a_shared_file_on_a_disk_outlives_power(void **state)
 	block = file_block(path, FM_BLOCK_SHARED | FM_BLOCK_READONLY, NULL);
 	assert_level(block, FM_PERSIST_POWER, "ext4");
 	fm_block_free(block);
-	unlink(path);
 }
 
 static void a_file_on_tmpfs_outlives_the_process_only(void **state)
@@ -206,7 +220,6 @@ static void a_file_on_tmpfs_outlives_the_process_only(void **state)
 	block = file_block(path, FM_BLOCK_SHARED, NULL);
 	assert_level(block, FM_PERSIST_PROCESS, "tmpfs");
 	fm_block_free(block);
-	unlink(path);
 }
 
 static void a_file_without_a_name_outlives_nothing(void **state)
@@ -262,7 +275,6 @@ static void bench_close(struct bench *b)
 {
 	fm_persist_close(b->p);
 	fm_block_free(b->block);
-	unlink(b->path);
 }
 
 static void a_flush_writes_the_pages_of_its_range(void **state)
@@ -558,32 +570,33 @@ static void persistent_memory_is_flushed_without_a_sync(void **state)
 	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
 	assert_int_equal(posix_spawn(&pid, exe, NULL, NULL, argv, envp), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	unlink(path);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+#define TEST(name) cmocka_unit_test_teardown(name, remove_files)
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_without_a_file_outlives_nothing),
-		cmocka_unit_test(a_private_mapping_never_reaches_its_file),
-		cmocka_unit_test(a_shared_file_on_a_disk_outlives_power),
-		cmocka_unit_test(a_file_on_tmpfs_outlives_the_process_only),
-		cmocka_unit_test(a_file_without_a_name_outlives_nothing),
-		cmocka_unit_test(every_level_has_a_name),
-		cmocka_unit_test(a_flush_writes_the_pages_of_its_range),
-		cmocka_unit_test(many_spans_are_one_sync_that_covers_them),
-		cmocka_unit_test(an_empty_flush_makes_no_sync),
-		cmocka_unit_test(a_span_outside_flushes_nothing),
-		cmocka_unit_test(a_read_only_block_is_not_synced),
-		cmocka_unit_test(after_a_failed_sync_success_means_that_all_was_synced_again),
-		cmocka_unit_test(pages_whose_write_failed_are_dirty_again),
-		cmocka_unit_test(a_failure_sticks_until_a_sync_succeeds),
-		cmocka_unit_test(a_file_that_was_cut_short_never_flushes_again),
-		cmocka_unit_test(writing_pages_again_loses_no_store_of_the_guest),
-		cmocka_unit_test(threads_may_flush_at_the_same_time),
-		cmocka_unit_test(persistent_memory_is_flushed_without_a_sync),
+		TEST(memory_without_a_file_outlives_nothing),
+		TEST(a_private_mapping_never_reaches_its_file),
+		TEST(a_shared_file_on_a_disk_outlives_power),
+		TEST(a_file_on_tmpfs_outlives_the_process_only),
+		TEST(a_file_without_a_name_outlives_nothing),
+		TEST(every_level_has_a_name),
+		TEST(a_flush_writes_the_pages_of_its_range),
+		TEST(many_spans_are_one_sync_that_covers_them),
+		TEST(an_empty_flush_makes_no_sync),
+		TEST(a_span_outside_flushes_nothing),
+		TEST(a_read_only_block_is_not_synced),
+		TEST(after_a_failed_sync_success_means_that_all_was_synced_again),
+		TEST(pages_whose_write_failed_are_dirty_again),
+		TEST(a_failure_sticks_until_a_sync_succeeds),
+		TEST(a_file_that_was_cut_short_never_flushes_again),
+		TEST(writing_pages_again_loses_no_store_of_the_guest),
+		TEST(threads_may_flush_at_the_same_time),
+		TEST(persistent_memory_is_flushed_without_a_sync),
 	};
 
 	if (argc > 1)
