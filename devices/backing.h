@@ -5,6 +5,8 @@
 
 #include <firmem/block.h>
 
+#define FMI_PREALLOC_THREADS_MAX 16u
+
 /* What a backing gave to a block. */
 struct fmi_mem {
 	void *ptr;          /* the first byte */

@@ -6,7 +6,9 @@
 #include "devices/io_private.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 
 /* What messages call the file. */
 static const char *file_name(const struct fm_block_config *c)
@@ -96,6 +98,24 @@ static int check_size(struct fmi_mem *mem, const struct fm_block_config *c, stru
 	return 0;
 }
 
+/* Files in hugetlbfs, and memfds of huge pages that were passed, are mapped by huge pages. */
+static int find_page_size(struct fmi_mem *mem, const struct fm_block_config *c,
+			  struct fm_error *err)
+{
+	struct statfs fs;
+
+	mem->page_size = fmi_host_page_size();
+	if (mem->fd < 0 || fstatfs(mem->fd, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC)
+		return 0;
+	mem->page_size = (uint64_t)fs.f_bsize;
+	if (!fmi_is_aligned(c->file_off, mem->page_size))
+		return fmi_backing_fail(
+			err, c, FM_ERR_ARG, 0,
+			"file_off 0x%llx, expected a multiple of the huge page 0x%llx",
+			(unsigned long long)c->file_off, (unsigned long long)mem->page_size);
+	return 0;
+}
+
 static int map_file(struct fmi_mem *mem, const struct fm_block_config *c, struct fm_error *err)
 {
 	int flags = c->flags & FM_BLOCK_SHARED ? MAP_SHARED : MAP_PRIVATE;
@@ -124,14 +144,15 @@ static int file_open(struct fmi_mem *mem, const struct fm_block_config *c, struc
 	int rc;
 
 	mem->io = c->io;
-	mem->page_size = fmi_host_page_size();
 	rc = open_file(mem, c);
 	if (rc) {
 		mem->file = NULL;
 		return fail(err, c, rc, writes_file(c) ? "open for writing" : "open for reading");
 	}
 	mem->fd = fmi_io_fd(mem->io, mem->file);
-	rc = check_size(mem, c, err);
+	rc = find_page_size(mem, c, err);
+	if (!rc)
+		rc = check_size(mem, c, err);
 	return rc ? rc : map_file(mem, c, err);
 }
 

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 
 #define NAME_MAX_BYTES 63u
-#define THREADS_MAX 16u
 #define GRANULE_MIN 4096u
 
 #define ALL_FLAGS                                                                    \
@@ -69,10 +68,10 @@ static int check_enums(const struct fm_block_config *c, struct fm_error *err)
 	if (c->flags & ~ALL_FLAGS)
 		return fmi_backing_fail(err, c, FM_ERR_ARG, 0, "flags 0x%x, expected bits of 0x%x",
 					c->flags, ALL_FLAGS);
-	if (c->prealloc_threads > THREADS_MAX)
+	if (c->prealloc_threads > FMI_PREALLOC_THREADS_MAX)
 		return fmi_backing_fail(err, c, FM_ERR_ARG, 0,
 					"prealloc_threads %u, expected at most %u",
-					c->prealloc_threads, THREADS_MAX);
+					c->prealloc_threads, FMI_PREALLOC_THREADS_MAX);
 	return 0;
 }
 
@@ -365,7 +364,7 @@ int fm_block_sync(struct fm_block *block, uint64_t off, uint64_t len, struct fm_
 	rc = mem->io->ops->msync(mem->io->ctx, (char *)mem->ptr + first,
 				 (size_t)(off + len - first));
 	if (rc)
-		return fmi_backing_fail(err, &block->cfg, FM_ERR_IO, -rc, "msync of %s",
+		return fmi_backing_fail(err, &block->cfg, fm_io_err(rc), -rc, "msync of %s",
 					block->path ? block->path : "the passed descriptor");
 	return 0;
 }

@@ -13,8 +13,6 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define THREADS_MAX 16u
-
 /* One thread's share; whole pages. */
 struct share {
 	pthread_t thread;
@@ -28,16 +26,17 @@ struct share {
 
 /*
  * For kernels before 5.14. Storage has been reserved by now. A page is written with what is in it,
- * in one atomic step: another process that has the memory may be storing to it.
+ * in one atomic step: another process that has the memory may be storing to it. To read a page
+ * ahead is a kindness, not worth a SIGBUS for a bad disk.
  */
 static void touch(const struct share *s)
 {
-	for (size_t i = 0; i < s->len; i += s->page) {
-		if (s->write)
-			__atomic_fetch_or(s->at + i, 0, __ATOMIC_RELAXED);
-		else
-			(void)__atomic_load_n(s->at + i, __ATOMIC_RELAXED);
+	if (!s->write) {
+		madvise(s->at, s->len, MADV_WILLNEED);
+		return;
 	}
+	for (size_t i = 0; i < s->len; i += s->page)
+		__atomic_fetch_or(s->at + i, 0, __ATOMIC_RELAXED);
 }
 
 static void *populate(void *arg)
@@ -56,19 +55,23 @@ static void *populate(void *arg)
 	return NULL;
 }
 
-/* The code for a page that could not be had. EFAULT stands for the SIGBUS of a touch. */
-static int code_of(const struct fm_block_config *c, int rc)
+static int fail(const struct fm_block_config *c, const struct fmi_mem *mem, int rc,
+		struct fm_error *err)
 {
-	if (rc == -EFAULT && c->backing != FM_BACKING_FILE)
-		return FM_ERR_NOSPACE;
+	/* madvise(2): EFAULT is where a touch would have raised SIGBUS. */
 	if (rc == -EFAULT)
-		return FM_ERR_IO;
-	return fm_io_err(rc);
+		return fmi_backing_fail(
+			err, c, c->backing == FM_BACKING_FILE ? FM_ERR_IO : FM_ERR_NOSPACE, 0,
+			"preallocation of 0x%llx bytes: a page cannot be had: the file was cut, "
+			"or its disk failed, or no memory of that kind is left",
+			(unsigned long long)mem->len);
+	return fmi_backing_fail(err, c, fm_io_err(rc), -rc, "preallocation of 0x%llx bytes",
+				(unsigned long long)mem->len);
 }
 
 int fmi_backing_populate(struct fmi_mem *mem, const struct fm_block_config *c, struct fm_error *err)
 {
-	struct share shares[THREADS_MAX] = { 0 };
+	struct share shares[FMI_PREALLOC_THREADS_MAX] = { 0 };
 	size_t page = (size_t)mem->page_size;
 	unsigned n = c->prealloc_threads ? c->prealloc_threads : 1;
 	/* Adopted memory may begin and end in the middle of a page. */
@@ -98,9 +101,5 @@ int fmi_backing_populate(struct fmi_mem *mem, const struct fm_block_config *c, s
 		if (!rc)
 			rc = shares[i].rc;
 	}
-	if (rc)
-		return fmi_backing_fail(err, c, code_of(c, rc), -rc,
-					"preallocation of 0x%llx bytes",
-					(unsigned long long)mem->len);
-	return 0;
+	return rc ? fail(c, mem, rc, err) : 0;
 }

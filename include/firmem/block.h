@@ -59,15 +59,22 @@ enum fm_caching {
 };
 
 enum fm_block_flag {
-	FM_BLOCK_SHARED = 1 << 0,   /* file, anon: stores are visible to other processes */
+	/*
+	 * file, anon: stores are visible to other processes, of a file also in the file. Always
+	 * set for memfd and hugetlb.
+	 */
+	FM_BLOCK_SHARED = 1 << 0,
 	FM_BLOCK_READONLY = 1 << 1, /* mapped without write permission; file opened for reading */
-	FM_BLOCK_PREALLOC =
-		1 << 2,           /* touch every page now; FM_ERR_NOSPACE instead of SIGBUS later */
-	FM_BLOCK_CREATE = 1 << 3, /* file: make it when absent */
+	/*
+	 * Touch every page now: FM_ERR_NOSPACE or FM_ERR_NOMEM instead of SIGBUS later. A file
+	 * gets its disk space where stores reach it; a private one is only read.
+	 */
+	FM_BLOCK_PREALLOC = 1 << 2,
+	FM_BLOCK_CREATE = 1 << 3,     /* file by path, not READONLY: make it when absent */
 	FM_BLOCK_NO_MIGRATE = 1 << 4, /* left out of the migratable walk although it is named */
 	FM_BLOCK_USE_FD = 1 << 5,     /* file: `fd` instead of `path` */
 	FM_BLOCK_CONSENT = 1 << 6, /* adopted memory, or a file we did not create, may be zeroed */
-	FM_BLOCK_LOCKED = 1 << 7,  /* mlock(2)ed; failure is an error */
+	FM_BLOCK_LOCKED = 1 << 7,  /* mlock(2)ed; failure is an error; not for adopted memory */
 };
 
 /*
@@ -75,12 +82,14 @@ enum fm_block_flag {
  *
  * The size of a file: a non-empty file is never truncated or extended. With `len` 0 the block
  * takes the rest of the file from `file_off`. With `len` set, a non-empty file must hold
- * [file_off, file_off + len) and FM_ERR_SIZE names both sizes when it does not; an empty or
- * new file is set to file_off + len bytes.
+ * [file_off, file_off + len) and FM_ERR_SIZE names both sizes when it does not. A new file, and
+ * an empty one that the block may write to (SHARED, not READONLY), is set to file_off + len bytes;
+ * an empty file under a private or read-only block is FM_ERR_SIZE.
  */
 struct fm_block_config {
 	size_t struct_size; /* sizeof(struct fm_block_config) */
-	const char *name; /* unique in a machine, at most 63 bytes; NULL: unnamed, not migratable */
+	/* Unique in a machine, 1 to 63 bytes, no control characters; NULL: unnamed, not migratable. */
+	const char *name;
 	enum fm_role role; /* must be given */
 	enum fm_backing backing;
 	unsigned flags;     /* enum fm_block_flag */
@@ -91,7 +100,7 @@ struct fm_block_config {
 	uint64_t page_size; /* hugetlb: bytes of a page, 0 = the host's default huge page;
 				   otherwise 0 or the host's page size */
 	uint64_t align;     /* of the host address: a power of two and a multiple of the page size;
-				   0 = the page size */
+				   0 = the page size; adopted: only checked, 0 = any */
 	uint64_t dirty_granule; /* bytes a dirty bit stands for: a power of two >= 4096; 0 = 4096 */
 	void *ptr;              /* adopted: `len` bytes that outlive the block */
 	unsigned prealloc_threads; /* 0 = 1; at most 16 */
@@ -101,11 +110,13 @@ struct fm_block_config {
 
 /*
  * Make a block. Either the backing asked for, or an error that says why not: there is no
- * fallback. Anonymous, memfd and new file memory reads as zero.
+ * fallback. Anonymous, memfd, hugetlb and new file memory reads as zero. On failure a file that
+ * this call made is gone and one that it sized is empty again.
  *
  * Returns 0; FM_ERR_ARG (bad field: named), FM_ERR_SIZE (file too short), FM_ERR_NOT_FOUND,
- * FM_ERR_ACCESS, FM_ERR_NOMEM, FM_ERR_NOSPACE (preallocation, or the huge page pool is too
- * small), FM_ERR_UNSUPPORTED (no such huge page size), FM_ERR_IO. Blocks; allocates. Any thread.
+ * FM_ERR_ACCESS, FM_ERR_NOMEM (also a limit of mlock), FM_ERR_NOSPACE (preallocation, or the huge
+ * page pool is too small), FM_ERR_UNSUPPORTED (no such huge page size), FM_ERR_IO. Blocks;
+ * allocates. Any thread.
  */
 FM_API int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg,
 			struct fm_error *err);
@@ -126,9 +137,10 @@ FM_API uint64_t fm_block_page_size(const struct fm_block *block);     /* the one
 FM_API uint64_t fm_block_dirty_granule(const struct fm_block *block); /* bytes */
 FM_API enum fm_caching fm_block_caching(const struct fm_block *block);
 FM_API const char *fm_block_path(const struct fm_block *block); /* "" when there is none */
-FM_API bool fm_block_file_created(
-	const struct fm_block *block); /* we made or first sized the file */
-/* The descriptor to hand to another process (memfd, file via posix, hugetlb) or -1. Borrowed. */
+/* Did we make the file, or first give it its size? */
+FM_API bool fm_block_file_created(const struct fm_block *block);
+/* The descriptor to hand to another process (memfd, hugetlb; file if the seam has one) or -1.
+ * Borrowed. */
 FM_API int fm_block_fd(const struct fm_block *block);
 /* The host address of the first byte; constant. Guest threads may be storing to it. */
 FM_API void *fm_block_ptr(const struct fm_block *block);
@@ -136,8 +148,9 @@ FM_API void *fm_block_ptr(const struct fm_block *block);
 FM_API struct fm_dirty *fm_block_dirty(const struct fm_block *block);
 
 /*
- * Make the contents of [off, off + len) of a shared file block durable (msync). 0 for backings
- * without a file. FM_ERR_RANGE, FM_ERR_IO. Blocks.
+ * Make the contents of [off, off + len) of a shared file block durable (msync). 0 where stores
+ * do not reach a file: other backings, private and read-only files. FM_ERR_RANGE; FM_ERR_IO,
+ * FM_ERR_NOSPACE (a hole of the file could not be filled). Blocks.
  */
 FM_API int fm_block_sync(struct fm_block *block, uint64_t off, uint64_t len, struct fm_error *err);
 
