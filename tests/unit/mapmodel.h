@@ -30,7 +30,9 @@ struct model {
 	uint64_t unit;
 	struct mapdev devs[MODEL_DEVS];
 	struct model_window windows[MODEL_WINDOWS];
+	unsigned slots;   /* how many windows there may be */
 	unsigned longest; /* of a window, in units */
+	unsigned grain;   /* a device's answers mostly begin and end at multiples of it, in units */
 	unsigned fill;    /* of 100 additions or removals, how many are additions */
 	/* What happened, so that a test can tell that it tested something. */
 	unsigned adds, removes, moves, toggles, remaps, overlaps, undone;
@@ -45,6 +47,10 @@ static inline void model_scramble(struct model *m, struct mapdev *d)
 	unsigned prot = prots[rng_below(&m->rng, 4)];
 	unsigned flags = rng_one_in(&m->rng, 4) ? FM_MAP_HINT_TRAP : 0;
 
+	if (!rng_one_in(&m->rng, 4)) {
+		first -= first % m->grain;
+		count += -count % m->grain;
+	}
 	if (rng_one_in(&m->rng, 16)) {
 		first = 0;
 		count = MODEL_UNITS;
@@ -55,22 +61,25 @@ static inline void model_scramble(struct model *m, struct mapdev *d)
 	}
 }
 
-/* `slip`: how far guest pages and host pages are apart in every other device. */
+/* `slip`: how far guest pages and host pages are apart in one of the devices. */
 static inline void model_init(struct model *m, uint64_t seed, uint64_t base, uint64_t unit,
-			      uint64_t slip)
+			      unsigned grain, uint64_t slip)
 {
 	memset(m, 0, sizeof(*m));
 	m->rng.state = seed;
 	m->space = space_make(seed & 1 ? FM_SPACE_LOCK_DEVICES : 0, 0);
 	m->base = base;
 	m->unit = unit;
+	m->slots = MODEL_WINDOWS;
 	m->longest = 8;
+	m->grain = grain;
 	m->fill = 80;
 	for (unsigned i = 0; i < MODEL_DEVS; i++) {
 		char name[16];
 
 		snprintf(name, sizeof(name), "dev%u", i);
-		mapdev_init(&m->devs[i], name, unit, MODEL_UNITS, i ? RWX : 0, 0, i & 1 ? slip : 0);
+		mapdev_init(&m->devs[i], name, unit, MODEL_UNITS, i ? RWX : 0, 0,
+			    i == 1 ? slip : 0);
 		for (unsigned n = 0; i > 1 && n < 64; n++)
 			model_scramble(m, &m->devs[i]);
 	}
@@ -124,7 +133,7 @@ static inline void model_seen(const struct model *m, const struct model_window *
 /* Somewhere, and now and then right behind, before or upon another window, or at either end. */
 static inline unsigned model_place(struct model *m, unsigned count)
 {
-	const struct model_window *near = &m->windows[rng_below(&m->rng, MODEL_WINDOWS)];
+	const struct model_window *near = &m->windows[rng_below(&m->rng, m->slots)];
 	unsigned at = rng_below(&m->rng, MODEL_UNITS - count + 1);
 
 	if (near->window && rng_one_in(&m->rng, 2)) {
@@ -152,6 +161,10 @@ static inline int model_add(struct model *m, struct model_window *w)
 	/* An identity now and then, so that neighbours continue one another. */
 	if (rng_one_in(&m->rng, 3))
 		w->dev_at = w->at;
+	else if (rng_one_in(&m->rng, 2)) /* or as if four units were a page */
+		w->dev_at = (w->dev_at & ~3u) | (w->at & 3u);
+	if (w->dev_at > MODEL_UNITS - w->count)
+		w->dev_at -= 4;
 	w->priority = longest == MODEL_UNITS ? -1 : (int)rng_below(&m->rng, 8);
 	w->enabled = !rng_one_in(&m->rng, 8);
 	cfg = window_at(m->devs[w->dev].dev, NULL, model_gpa(m, w->at), w->dev_at * m->unit,
@@ -167,7 +180,7 @@ static inline int model_add(struct model *m, struct model_window *w)
 /* One change, to the space and the model; returns what the space said. */
 static inline int model_change(struct model *m)
 {
-	struct model_window *w = &m->windows[rng_below(&m->rng, MODEL_WINDOWS)];
+	struct model_window *w = &m->windows[rng_below(&m->rng, m->slots)];
 	int rc;
 
 	if (!w->window)

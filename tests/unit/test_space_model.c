@@ -103,7 +103,7 @@ static void history(uint64_t seed, uint64_t base, uint64_t unit, unsigned longes
 	size_t most = 0;
 
 	assert_non_null(m);
-	model_init(m, seed, base, unit, 0x10);
+	model_init(m, seed, base, unit, 1, 0x10);
 	m->longest = longest;
 	for (unsigned i = 0; i < steps; i++) {
 		size_t count;
