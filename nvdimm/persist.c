@@ -168,7 +168,7 @@ static int try_sync(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_
 	/* A full disk is something a host can mend: tell it from a broken one. */
 	if (ret == FM_ERR_IO && fm_io_err(-err->sys) == FM_ERR_NOSPACE)
 		ret = err->code = FM_ERR_NOSPACE;
-	return ret;
+	return !ret && p->failed ? fmi_file_verify(p->block, err) : ret;
 }
 
 static int flush_file(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_error *err)

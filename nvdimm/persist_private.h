@@ -34,4 +34,13 @@ int fmi_file_check_size(const struct fm_block *block, uint64_t size, struct fm_e
  */
 int fmi_file_rewrite(const struct fm_block *block, uint64_t *bytes, struct fm_error *err);
 
+/* --- persist_extent.c --------------------------------------------------------------------- */
+
+/*
+ * After fmi_file_rewrite() and a successful sync: are the pages in memory in space that the file
+ * system calls written? FM_ERR_IO when not; 0 also where it cannot be asked. A page that came into
+ * memory since may be taken for one that was lost; the next rewrite ends that.
+ */
+int fmi_file_verify(const struct fm_block *block, struct fm_error *err);
+
 #endif

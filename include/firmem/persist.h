@@ -67,12 +67,13 @@ FM_API const char *fm_persistence_name(enum fm_persistence level);
  * A failure sticks. Linux marks pages clean also when writing them failed, and reports the failure
  * of any page of the file to the next sync, whatever its range; a bare retry would lie. So after a
  * failed sync every page of the block that is in memory is made dirty again, at once and before the
- * next attempt, and the next call that returns 0, whatever its range, has synced the whole block.
+ * next attempt, and the next call that returns 0, whatever its range, has synced the whole block and
+ * found its pages in space that the file system calls written (where it can be asked).
  * What cannot be known: a page that the kernel dropped between the failed write and that moment
  * has its old contents, here as in the file. fm_persist_get_stats() counts failures, so that a host can
  * count such a flush as lost.
  *
- * FM_ERR_RANGE; FM_ERR_IO, FM_ERR_NOSPACE (the sync failed; the file is named); FM_ERR_SIZE (the
+ * FM_ERR_RANGE; FM_ERR_IO, FM_ERR_NOSPACE (the sync failed, or repaired nothing); FM_ERR_SIZE (the
  * file was cut short under us: what was beyond its end is lost, accesses there raise SIGBUS, and no
  * flush of this object succeeds any more); FM_ERR_UNSUPPORTED (after a failure, on a host older than
  * Linux 5.14: pages cannot be made dirty without racing the guest). Any thread; blocks unless the
