@@ -123,6 +123,20 @@ static inline void fmi_put_le64(void *p, uint64_t v)
 	fmi_put_le32((uint8_t *)p + 4, (uint32_t)(v >> 32));
 }
 
+static inline void fmi_put_be32(void *p, uint32_t v)
+{
+	uint8_t *b = p;
+
+	for (unsigned i = 4; i-- > 0; v >>= 8)
+		b[i] = (uint8_t)v;
+}
+
+static inline void fmi_put_be64(void *p, uint64_t v)
+{
+	fmi_put_be32(p, (uint32_t)(v >> 32));
+	fmi_put_be32((uint8_t *)p + 4, (uint32_t)v);
+}
+
 /* Little-endian load and store of 1 to 8 bytes. */
 static inline uint64_t fmi_le_load(const uint8_t *p, unsigned size)
 {

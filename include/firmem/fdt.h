@@ -19,31 +19,40 @@ struct fm_fdt;
 
 /*
  * A tree under construction. Nodes are opened and closed in order; properties go to the open node,
- * before its first child. Failures stick and are reported by fm_fdt_finish(). The root is open
- * after fm_fdt_new(), with #address-cells and #size-cells 2. FM_ERR_NOMEM.
+ * before its first child. The buffer grows as needed. The first failure sticks, makes every later
+ * call do nothing, and is reported by fm_fdt_finish(). The root is open after fm_fdt_new(), with
+ * #address-cells and #size-cells 2. Names and values are copied. One thread at a time; no call
+ * blocks; all may allocate. FM_ERR_NOMEM.
  */
 FM_API int fm_fdt_new(struct fm_fdt **out, struct fm_error *err);
+/* Also what was not finished. NULL is fine. */
 FM_API void fm_fdt_free(struct fm_fdt *fdt);
+/* Open a child of the open node: "memory@40000000"; no '/'. Close the open node; not the root. */
 FM_API void fm_fdt_begin(struct fm_fdt *fdt, const char *name);
 FM_API void fm_fdt_end(struct fm_fdt *fdt);
+/* A property of the open node, of `len` bytes; each name once in a node. */
 FM_API void fm_fdt_prop(struct fm_fdt *fdt, const char *name, const void *bytes, size_t len);
 FM_API void fm_fdt_prop_empty(struct fm_fdt *fdt, const char *name);
 FM_API void fm_fdt_prop_text(struct fm_fdt *fdt, const char *name, const char *text);
-/* A string list: `texts` ends in NULL. */
+/* A string list: `texts` is not empty and ends in NULL. */
 FM_API void fm_fdt_prop_texts(struct fm_fdt *fdt, const char *name, const char *const *texts);
+/* Cells and pairs of cells, stored big-endian (Devicetree Specification 0.4, 2.2.4). */
 FM_API void fm_fdt_prop_u32(struct fm_fdt *fdt, const char *name, uint32_t value);
 FM_API void fm_fdt_prop_u32s(struct fm_fdt *fdt, const char *name, const uint32_t *values,
 			     size_t count);
 FM_API void fm_fdt_prop_u64(struct fm_fdt *fdt, const char *name, uint64_t value);
 /* "reg": pairs of address and length, two cells each. */
 FM_API void fm_fdt_prop_reg(struct fm_fdt *fdt, const uint64_t *addr_len, size_t pairs);
-/* A memory node. `node_id` < 0: no NUMA node. */
+/* A memory node "memory@GPA" of `len` bytes. `node_id` < 0: no NUMA node. */
 FM_API void fm_fdt_add_memory(struct fm_fdt *fdt, uint64_t gpa, uint64_t len, int node_id);
-/* A cfi-flash node of banks of equal width; pairs of address and length. */
+/* A cfi-flash node "flash@GPA" of banks of equal width in bytes; pairs of address and length. */
 FM_API void fm_fdt_add_flash(struct fm_fdt *fdt, const uint64_t *addr_len, size_t banks,
 			     unsigned bank_width);
-/* Close the root and hand the blob over: malloc'd, the caller's to free(). FM_ERR_STATE (a node
- * left open, a property out of place, or too many ends), FM_ERR_NOMEM. */
+/*
+ * Close the root and hand the blob over: malloc'd, the caller's to free(). Equal calls make equal
+ * bytes. FM_ERR_STATE (a node left open, a property out of place or twice, too many ends, finished
+ * before), FM_ERR_ARG (a name or value that is missing or unfit), FM_ERR_NOMEM: the node is named.
+ */
 FM_API int fm_fdt_finish(struct fm_fdt *fdt, void **blob, size_t *len, struct fm_error *err);
 
 /* --- reading ----------------------------------------------------------------------------- */
