@@ -51,6 +51,7 @@ FM_API int fm_digest_new(struct fm_digest **out, enum fm_digest_alg alg, struct 
 /* NULL is fine. What was hashed is wiped. */
 FM_API void fm_digest_free(struct fm_digest *digest);
 
+/* What it was started with. Any thread. */
 FM_API enum fm_digest_alg fm_digest_algorithm(const struct fm_digest *digest);
 
 /*

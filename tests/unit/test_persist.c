@@ -1,152 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tests/unit/unit.h"
+#include "tests/unit/persist_bench.h"
 
-#include <firmem/persist.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <pthread.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#define KIB 1024u
-#define LEN (256 * KIB)
-
-/* --- a seam that records syncs and makes the next ones fail ------------------------------- */
-
-struct faulty {
-	struct fm_io_ops ops;
-	struct fm_io io;
-	int fail[4]; /* negative errno for the next calls of msync; 0: it works */
-	bool idle;   /* write nothing, whatever is answered */
-	unsigned calls, worked;
-	uint8_t *addr; /* of the last msync that worked */
-	size_t len;
-};
-
-static int faulty_msync(void *ctx, void *addr, size_t len)
-{
-	struct faulty *f = ctx;
-	int rc = f->calls < 4 ? f->fail[f->calls] : 0;
-
-	f->calls++;
-	/* As the kernel does: the pages become clean although writing them failed. */
-	if (!f->idle && fm_io_posix()->ops->msync(NULL, addr, len))
-		return -errno;
-	if (rc)
-		return rc;
-	f->worked++;
-	f->addr = addr;
-	f->len = len;
-	return 0;
-}
-
-static void faulty_init(struct faulty *f)
-{
-	memset(f, 0, sizeof(*f));
-	f->ops = *fm_io_posix()->ops;
-	f->ops.msync = faulty_msync;
-	f->io = (struct fm_io){ .ops = &f->ops, .ctx = f };
-}
-
-/* --- files and blocks --------------------------------------------------------------------- */
-
-static uint32_t file_system_of(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) ? 0 : (uint32_t)fs.f_type;
-}
-
-static char made[4][300]; /* files of the running test */
-
-static int remove_files(void **state)
-{
-	for (size_t i = 0; i < 4 && made[i][0]; i++) {
-		unlink(made[i]);
-		made[i][0] = '\0';
-	}
-	return 0;
-}
-
-/* A new file of LEN bytes in `folder`, which goes with the test. */
-static void make_file(char *path, size_t size, const char *folder)
-{
-	int fd;
-
-	snprintf(path, size, "%s/firmem-persist-XXXXXX", folder);
-	fd = mkstemp(path);
-	assert_true(fd >= 0);
-	for (size_t i = 0; i < 4; i++) {
-		if (!made[i][0]) {
-			snprintf(made[i], sizeof(made[i]), "%s", path);
-			break;
-		}
-	}
-	assert_int_equal(ftruncate(fd, LEN), 0);
-	close(fd);
-}
-
-/* A folder on a file system that writes pages back, or a skip. */
-static const char *disk_folder(void)
-{
-	const char *build = getenv("FIRMEM_BUILD");
-	const char *folder = build ? build : P_tmpdir;
-	uint32_t type = file_system_of(folder);
-
-	if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) {
-		print_message("skipped: %s is in memory\n", folder);
-		skip();
-	}
-	return folder;
-}
-
-static struct fm_block *make_block(struct fm_block_config cfg)
-{
-	struct fm_block *block = NULL;
-	struct fm_error err = { 0 };
-
-	cfg.struct_size = sizeof(cfg);
-	cfg.name = "pmem0";
-	cfg.role = FM_ROLE_NVDIMM;
-	if (fm_block_new(&block, &cfg, &err))
-		fail_msg("%s", err.msg);
-	return block;
-}
-
-static struct fm_block *file_block(const char *path, unsigned flags, const struct fm_io *io)
-{
-	return make_block((struct fm_block_config){
-		.backing = FM_BACKING_FILE, .flags = flags, .path = path, .io = io });
-}
-
-/* The dirty pages of the mapping at `addr`, in bytes, as the kernel counts them. */
-static size_t dirty_bytes(const void *addr)
-{
-	char line[300], start[32];
-	size_t value, sum = 0;
-	bool here = false;
-	FILE *file = fopen("/proc/self/smaps", "r");
-
-	assert_non_null(file);
-	snprintf(start, sizeof(start), "%lx-", (unsigned long)(uintptr_t)addr);
-	while (fgets(line, sizeof(line), file)) {
-		if (!strncmp(line, start, strlen(start)))
-			here = true;
-		else if (here && !strncmp(line, "VmFlags:", 8))
-			break;
-		else if (here && (sscanf(line, "Shared_Dirty: %zu", &value) == 1 ||
-				  sscanf(line, "Private_Dirty: %zu", &value) == 1))
-			sum += value * KIB;
-	}
-	fclose(file);
-	assert_true(here);
-	return sum;
-}
 
 static void assert_level(struct fm_block *block, enum fm_persistence level, const char *word)
 {
@@ -254,30 +112,6 @@ static void every_level_has_a_name(void **state)
 
 /* --- flushes of a file -------------------------------------------------------------------- */
 
-/* A shared file block behind a faulty seam. */
-struct bench {
-	char path[300];
-	struct faulty seam;
-	struct fm_block *block;
-	struct fm_persist *p;
-	uint8_t *ptr;
-};
-
-static void bench_open(struct bench *b)
-{
-	make_file(b->path, sizeof(b->path), disk_folder());
-	faulty_init(&b->seam);
-	b->block = file_block(b->path, FM_BLOCK_SHARED, &b->seam.io);
-	b->ptr = fm_block_ptr(b->block);
-	assert_int_equal(fm_persist_open(&b->p, b->block, NULL), 0);
-}
-
-static void bench_close(struct bench *b)
-{
-	fm_persist_close(b->p);
-	fm_block_free(b->block);
-}
-
 static void a_flush_writes_the_pages_of_its_range(void **state)
 {
 	struct bench b;
@@ -356,171 +190,6 @@ static void a_read_only_block_is_not_synced(void **state)
 	assert_int_equal(fm_persist_open(&b.p, b.block, NULL), 0);
 	assert_int_equal(fm_persist_range(b.p, 0, LEN, NULL), 0);
 	assert_int_equal(b.seam.calls, 0);
-	bench_close(&b);
-}
-
-/* --- failures ----------------------------------------------------------------------------- */
-
-static void after_a_failed_sync_success_means_that_all_was_synced_again(void **state)
-{
-	struct fm_persist_stats stats;
-	struct fm_error err = { 0 };
-	struct bench b;
-
-	bench_open(&b);
-	memset(b.ptr, 1, LEN);
-	b.seam.fail[0] = -EIO;
-	assert_int_equal(fm_persist_range(b.p, 0, 4 * KIB, &err), FM_ERR_IO);
-	assert_int_equal(err.sys, EIO);
-	assert_int_equal(fm_persist_error(b.p, &err), FM_ERR_IO);
-	/* The next one asks for one other page only. */
-	assert_int_equal(fm_persist_range(b.p, 64 * KIB, 1, NULL), 0);
-	assert_ptr_equal(b.seam.addr, b.ptr);
-	assert_int_equal(b.seam.len, LEN);
-	assert_int_equal(fm_persist_error(b.p, NULL), 0);
-	assert_int_equal(dirty_bytes(b.ptr), 0);
-	fm_persist_get_stats(b.p, &stats);
-	assert_int_equal(stats.syncs, 2);
-	assert_int_equal(stats.failures, 1);
-	assert_int_equal(stats.rewritten, 2 * LEN);
-	/* Over: ranges are ranges again. */
-	assert_int_equal(fm_persist_range(b.p, 0, 4 * KIB, NULL), 0);
-	assert_int_equal(b.seam.len, 4 * KIB);
-	bench_close(&b);
-}
-
-static void pages_whose_write_failed_are_dirty_again(void **state)
-{
-	struct bench b;
-
-	bench_open(&b);
-	memset(b.ptr, 0x5a, LEN);
-	b.seam.fail[0] = -EIO;
-	assert_int_equal(fm_persist_range(b.p, 0, LEN, NULL), FM_ERR_IO);
-	/* The failed sync left all of them clean: only the library can have made them dirty. */
-	assert_int_equal(dirty_bytes(b.ptr), LEN);
-	for (size_t i = 0; i < LEN; i++)
-		assert_int_equal(b.ptr[i], 0x5a);
-	bench_close(&b);
-}
-
-static void a_failure_sticks_until_a_sync_succeeds(void **state)
-{
-	struct fm_persist_stats stats;
-	struct fm_error err = { 0 };
-	struct bench b;
-
-	bench_open(&b);
-	memset(b.ptr, 1, LEN);
-	b.seam.fail[0] = -ENOSPC;
-	b.seam.fail[1] = -EIO;
-	b.seam.fail[2] = -EIO;
-	assert_int_equal(fm_persist_range(b.p, 0, 1, NULL), FM_ERR_NOSPACE);
-	assert_int_equal(fm_persist_range(b.p, 0, 1, &err), FM_ERR_IO);
-	assert_int_equal(err.code, FM_ERR_IO);
-	assert_int_equal(fm_persist_error(b.p, &err), FM_ERR_NOSPACE); /* the first */
-	assert_int_equal(err.code, FM_ERR_NOSPACE);
-	/* Nothing to flush is no success either. */
-	assert_int_equal(fm_persist_ranges(b.p, NULL, 0, NULL), FM_ERR_IO);
-	assert_int_equal(fm_persist_ranges(b.p, NULL, 0, NULL), 0);
-	assert_int_equal(b.seam.len, LEN);
-	fm_persist_get_stats(b.p, &stats);
-	assert_int_equal(stats.failures, 3);
-	bench_close(&b);
-}
-
-static void a_sync_that_left_the_file_unwritten_is_no_success(void **state)
-{
-	struct fm_error err = { 0 };
-	struct bench b;
-	int fd;
-
-	bench_open(&b);
-	fd = open(b.path, O_RDWR);
-	if ((file_system_of(b.path) != EXT4_SUPER_MAGIC &&
-	     file_system_of(b.path) != XFS_SUPER_MAGIC) ||
-	    fallocate(fd, 0, 0, LEN)) {
-		close(fd);
-		bench_close(&b);
-		print_message("skipped: no file system here whose extents tell\n");
-		skip();
-	}
-	assert_int_equal(fsync(fd), 0);
-	close(fd);
-	memset(b.ptr, 1, LEN);
-	/* As ext4 after a failed write into preallocated space: 0, and the file still reads zero. */
-	b.seam.idle = true;
-	b.seam.fail[0] = -EIO;
-	assert_int_equal(fm_persist_range(b.p, 0, 1, NULL), FM_ERR_IO);
-	assert_int_equal(fm_persist_range(b.p, 0, 1, &err), FM_ERR_IO);
-	assert_non_null(strstr(err.msg, b.path));
-	assert_non_null(strstr(err.msg, "zeros"));
-	assert_int_equal(fm_persist_error(b.p, NULL), FM_ERR_IO);
-	b.seam.idle = false;
-	assert_int_equal(fm_persist_range(b.p, 0, 1, &err), 0);
-	bench_close(&b);
-}
-
-static void a_file_that_was_cut_short_never_flushes_again(void **state)
-{
-	struct fm_persist_stats stats;
-	struct fm_error err = { 0 };
-	struct bench b;
-
-	bench_open(&b);
-	memset(b.ptr, 1, LEN);
-	assert_int_equal(fm_persist_range(b.p, 0, LEN, NULL), 0);
-	assert_int_equal(truncate(b.path, LEN / 2), 0);
-	assert_int_equal(fm_persist_range(b.p, 0, 1, &err), FM_ERR_SIZE);
-	assert_non_null(strstr(err.msg, b.path));
-	assert_non_null(strstr(err.msg, "131072"));
-	/* Growing it again does not bring the bytes back. */
-	assert_int_equal(truncate(b.path, LEN), 0);
-	assert_int_equal(fm_persist_range(b.p, 0, 1, &err), FM_ERR_SIZE);
-	assert_int_equal(fm_persist_error(b.p, NULL), FM_ERR_SIZE);
-	fm_persist_get_stats(b.p, &stats);
-	assert_int_equal(stats.failures, 2);
-	assert_int_equal(stats.rewritten, 0);
-	bench_close(&b);
-}
-
-struct storer {
-	uint64_t *word;
-	bool stop;
-	uint64_t stored;
-};
-
-static void *store(void *arg)
-{
-	struct storer *s = arg;
-
-	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
-		/* A store that something else overwrote would leave the counter behind. */
-		__atomic_store_n(s->word, ++s->stored, __ATOMIC_RELAXED);
-		if (__atomic_load_n(s->word, __ATOMIC_RELAXED) != s->stored)
-			break;
-	}
-	return NULL;
-}
-
-static void writing_pages_again_loses_no_store_of_the_guest(void **state)
-{
-	struct storer s = { 0 };
-	pthread_t thread;
-	struct bench b;
-
-	bench_open(&b);
-	s.word = (uint64_t *)(void *)b.ptr;
-	assert_int_equal(pthread_create(&thread, NULL, store, &s), 0);
-	for (int i = 0; i < 200; i++) {
-		b.seam.calls = 0;
-		b.seam.fail[0] = -EIO;
-		assert_int_equal(fm_persist_range(b.p, 0, 8, NULL), FM_ERR_IO);
-		assert_int_equal(fm_persist_range(b.p, 0, 8, NULL), 0);
-	}
-	__atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
-	pthread_join(thread, NULL);
-	assert_int_equal(*s.word, s.stored);
 	bench_close(&b);
 }
 
@@ -607,8 +276,6 @@ static void persistent_memory_is_flushed_without_a_sync(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, remove_files)
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -623,12 +290,6 @@ int main(int argc, char **argv)
 		TEST(an_empty_flush_makes_no_sync),
 		TEST(a_span_outside_flushes_nothing),
 		TEST(a_read_only_block_is_not_synced),
-		TEST(after_a_failed_sync_success_means_that_all_was_synced_again),
-		TEST(pages_whose_write_failed_are_dirty_again),
-		TEST(a_failure_sticks_until_a_sync_succeeds),
-		TEST(a_sync_that_left_the_file_unwritten_is_no_success),
-		TEST(a_file_that_was_cut_short_never_flushes_again),
-		TEST(writing_pages_again_loses_no_store_of_the_guest),
 		TEST(threads_may_flush_at_the_same_time),
 		TEST(persistent_memory_is_flushed_without_a_sync),
 	};
