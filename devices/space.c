@@ -370,6 +370,13 @@ int fm_space_commit(struct fm_space *space, struct fm_error *err)
 	return rc < 0 ? rc : 0;
 }
 
+void fm_space_abort(struct fm_space *space)
+{
+	undo(space);
+	space->depth--;
+	pthread_mutex_unlock(&space->writer);
+}
+
 /* A change that failed before it was made: nothing to commit, and nothing that could fail. */
 static int leave(struct fm_space *space, int rc)
 {

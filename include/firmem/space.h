@@ -87,6 +87,8 @@ FM_API int fm_space_move(struct fm_space *space, struct fm_window *window, uint6
  */
 FM_API void fm_space_begin(struct fm_space *space);
 FM_API int fm_space_commit(struct fm_space *space, struct fm_error *err);
+/* Instead of a commit: undo everything since the outermost begin. Needs no memory. */
+FM_API void fm_space_abort(struct fm_space *space);
 
 /*
  * After an access, tick or reset returned FM_EFF_REMAP: ask the mapping of every device whose

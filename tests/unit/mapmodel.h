@@ -242,4 +242,34 @@ static inline void model_step(struct model *m)
 	assert_int_equal(rc, 0);
 }
 
+/* --- pages, for tests of diffs ------------------------------------------------------------- */
+
+#define MODEL_PAGES (MODEL_UNITS / 4) /* units are a quarter of a page there */
+
+/* What is mapped at a page: a host address and a protection, or nothing. */
+struct page {
+	uint8_t *host;
+	unsigned prot;
+};
+
+/* A page is mapped if each of its bytes is the host's next one under one protection. */
+static inline struct page page_of(const struct fm_view *view, uint64_t gpa, uint64_t page,
+				  unsigned flags)
+{
+	const struct fm_range *first = fm_view_find(view, gpa);
+	struct page p = { 0 };
+
+	for (uint64_t at = gpa; at - gpa < page; at += page / 4) {
+		const struct fm_range *r = fm_view_find(view, at);
+
+		if (!r || !r->prot || r->prot != first->prot || r->block != first->block ||
+		    r->host + (at - r->gpa) != first->host + (at - first->gpa) ||
+		    ((flags & FM_DIFF_FOLLOW_HINT) && (r->flags & FM_MAP_HINT_TRAP)))
+			return p;
+	}
+	p.host = first->host + (gpa - first->gpa);
+	p.prot = first->prot;
+	return (uintptr_t)p.host % page ? (struct page){ 0 } : p;
+}
+
 #endif

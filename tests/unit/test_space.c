@@ -590,6 +590,42 @@ static void a_failed_commit_undoes_everything(void **state)
 	assert_int_equal(read64(f, 0x1000, 1, FM_EFF_FAULT), 0xff);
 }
 
+static void an_aborted_transaction_leaves_no_trace(void **state)
+{
+	struct fixture *f = *state;
+	struct fm_window *a = add(f->space, window_at(f->ram, "a", 0, 0, 0x1000, 0));
+	const struct fm_view *before = fm_space_view_get(f->space);
+	const struct fm_view *after;
+
+	fm_space_begin(f->space);
+	assert_int_equal(fm_space_remove(f->space, a, NULL), 0);
+	fm_space_begin(f->space);
+	add(f->space, window_at(f->ram, "b", 0, 0, 0x2000, 0));
+	fm_space_abort(f->space);
+	assert_ptr_equal(fm_space_next_window(f->space, NULL), a);
+	assert_null(fm_space_next_window(f->space, a));
+	assert_int_equal(fm_space_commit(f->space, NULL), 0);
+	after = fm_space_view_get(f->space);
+	assert_ptr_equal(after, before);
+	fm_view_put(before);
+	fm_view_put(after);
+}
+
+static void quiesce_does_not_wait_for_an_idle_port(void **state)
+{
+	struct fixture *f = *state;
+	struct fm_window *w = add(f->space, window_at(f->ram, NULL, 0x1000, 0, 0x1000, 0));
+	uint8_t byte = 1;
+
+	/* Each of these used the view that is about to be retired. */
+	read64(f, 0x1000, 4, 0);
+	assert_int_equal(fm_port_write(f->port, 0x1000, 4, 1, FM_ATTRS_NONE), 0);
+	assert_int_equal(fm_port_read_bytes(f->port, 0x1000, &byte, 1, FM_ATTRS_NONE), 0);
+	assert_int_equal(fm_port_write_bytes(f->port, 0x1fff, &byte, 1, FM_ATTRS_NONE), 0);
+	assert_int_equal(fm_space_remove(f->space, w, NULL), 0);
+	fm_space_quiesce(f->space);
+}
+
 static void a_window_added_and_removed_in_one_transaction_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -764,6 +800,8 @@ int main(void)
 		FACT(refresh_tells_whether_the_view_changed),
 		FACT(a_transaction_is_seen_whole_at_its_commit),
 		FACT(a_failed_commit_undoes_everything),
+		FACT(an_aborted_transaction_leaves_no_trace),
+		FACT(quiesce_does_not_wait_for_an_idle_port),
 		FACT(a_window_added_and_removed_in_one_transaction_is_gone),
 		FACT(a_mapping_that_cannot_be_is_not_mapped),
 		FACT(runs_that_jump_in_the_block_stay_apart),

@@ -217,6 +217,35 @@ static void a_change_asks_only_the_windows_it_touches(void **state)
 	mapdev_exit(&d);
 }
 
+static void a_retired_view_is_freed_when_the_last_access_has_left(void **state)
+{
+	static struct fm_window *windows[MANY];
+	static struct mapdev d;
+	struct fm_space *space = many_windows(&d, windows);
+	struct fm_port *port = NULL;
+	struct fm_view *used;
+
+	assert_int_equal(fm_port_new(&port, space, NULL), 0);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(fm_space_enable(space, windows[i], false, NULL), 0);
+		assert_null(space->retired);
+	}
+	/* As if an access were under way. */
+	used = atomic_load(&space->view);
+	atomic_store(&port->hazard, used);
+	for (unsigned i = 10; i < 20; i++) {
+		assert_int_equal(fm_space_enable(space, windows[i], false, NULL), 0);
+		assert_ptr_equal(space->retired, used);
+		assert_null(used->retired_next);
+	}
+	atomic_store(&port->hazard, NULL);
+	fm_space_quiesce(space);
+	assert_null(space->retired);
+	fm_port_free(port);
+	fm_space_free(space);
+	mapdev_exit(&d);
+}
+
 static void a_change_among_10000_windows_costs_a_20th_of_a_full_render(void **state)
 {
 	static struct fm_window *windows[MANY];
@@ -252,6 +281,7 @@ int main(void)
 		cmocka_unit_test(every_step_equals_the_model_somewhere_between),
 		cmocka_unit_test(every_step_equals_the_model_where_a_unit_is_a_byte),
 		cmocka_unit_test(a_change_asks_only_the_windows_it_touches),
+		cmocka_unit_test(a_retired_view_is_freed_when_the_last_access_has_left),
 		cmocka_unit_test(a_change_among_10000_windows_costs_a_20th_of_a_full_render),
 	};
 

@@ -277,33 +277,6 @@ static void other_memory_at_the_same_place_is_unmapped_and_mapped(void **state)
 
 /* --- against a model --------------------------------------------------------------------- */
 
-/* What is mapped at a page: a host address and a protection, or nothing. */
-struct page {
-	uint8_t *host;
-	unsigned prot;
-};
-
-#define PAGES (MODEL_UNITS / 4) /* units are a quarter of a page */
-
-/* A page is mapped if each of its bytes is the host's next one under one protection. */
-static struct page page_of(const struct fm_view *view, uint64_t gpa, uint64_t page, unsigned flags)
-{
-	const struct fm_range *first = fm_view_find(view, gpa);
-	struct page p = { 0 };
-
-	for (uint64_t at = gpa; at - gpa < page; at += page / 4) {
-		const struct fm_range *r = fm_view_find(view, at);
-
-		if (!r || !r->prot || r->prot != first->prot || r->block != first->block ||
-		    r->host + (at - r->gpa) != first->host + (at - first->gpa) ||
-		    ((flags & FM_DIFF_FOLLOW_HINT) && (r->flags & FM_MAP_HINT_TRAP)))
-			return p;
-	}
-	p.host = first->host + (gpa - first->gpa);
-	p.prot = first->prot;
-	return (uintptr_t)p.host % page ? (struct page){ 0 } : p;
-}
-
 /* Take a step in the model, which checks that it is a step that can be taken. */
 static void take(struct page *pages, uint64_t base, uint64_t page, const struct fm_step *s)
 {
@@ -355,7 +328,7 @@ static void check_order(const struct fm_step *steps, size_t count)
 static void history(uint64_t seed, uint64_t base, unsigned flags)
 {
 	struct model *m = malloc(sizeof(*m));
-	struct page pages[PAGES] = { { 0 } };
+	struct page pages[MODEL_PAGES] = { { 0 } };
 	const struct fm_view *from = NULL;
 	unsigned long total = 0;
 
@@ -374,7 +347,7 @@ static void history(uint64_t seed, uint64_t base, unsigned flags)
 		check_order(steps, count);
 		for (size_t n = 0; n < count; n++)
 			take(pages, base, PAGE, &steps[n]);
-		for (unsigned n = 0; n < PAGES; n++) {
+		for (unsigned n = 0; n < MODEL_PAGES; n++) {
 			struct page p = page_of(to, base + n * (uint64_t)PAGE, PAGE, flags);
 
 			assert_ptr_equal(pages[n].host, p.host);

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every allocation of every call fails once: the call says FM_ERR_NOMEM and nothing has changed. The
+ * linker puts the functions below in front of the allocator.
+ */
+#include "tests/unit/mapdev.h"
+
+#include "devices/space_private.h"
+
+#include <firmem/machine.h>
+#include <firmem/ram.h>
+
+static bool armed;
+static unsigned countdown;
+static unsigned failed;
+
+static bool fails(void)
+{
+	if (!armed || countdown--)
+		return false;
+	armed = false;
+	failed++;
+	return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t align, size_t n);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t align, size_t n);
+char *__wrap_strdup(const char *s);
+
+void *__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t n)
+{
+	return fails() ? NULL : __real_aligned_alloc(align, n);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	return fails() ? NULL : __real_strdup(s);
+}
+
+/*
+ * Do `call` with its first allocation failing, then its second ... until none is left to fail.
+ * `unchanged` runs after each failure.
+ */
+#define FAIL_EACH(call, unchanged)                           \
+	do {                                                 \
+		int rc_;                                     \
+		unsigned before_;                            \
+		for (unsigned n_ = 0;; n_++) {               \
+			before_ = failed;                    \
+			countdown = n_;                      \
+			armed = true;                        \
+			rc_ = (call);                        \
+			armed = false;                       \
+			if (failed == before_)               \
+				break;                       \
+			assert_int_equal(rc_, FM_ERR_NOMEM); \
+			unchanged;                           \
+		}                                            \
+		assert_true(rc_ >= 0);                       \
+	} while (0)
+
+/* --- the space --------------------------------------------------------------------------- */
+
+#define WINDOWS 100u
+
+struct fixture {
+	struct mapdev d[20];
+	struct fm_space *space;
+	struct fm_window *w[WINDOWS];
+	/* How it was. */
+	const struct fm_view *view;
+	struct fm_window *walk[WINDOWS + 1];
+	uint64_t gpas[WINDOWS + 1];
+	bool enabled[WINDOWS + 1];
+	size_t count;
+};
+
+static void remember(struct fixture *f)
+{
+	struct fm_window *w = NULL;
+
+	fm_view_put(f->view);
+	f->view = fm_space_view_get(f->space);
+	f->count = 0;
+	while ((w = fm_space_next_window(f->space, w))) {
+		f->walk[f->count] = w;
+		f->gpas[f->count] = fm_window_gpa(w);
+		f->enabled[f->count++] = fm_window_enabled(w);
+	}
+}
+
+static void unchanged(struct fixture *f)
+{
+	const struct fm_view *view = fm_space_view_get(f->space);
+	struct fm_window *w = NULL;
+
+	assert_ptr_equal(view, f->view);
+	fm_view_put(view);
+	for (size_t i = 0; i < f->count; i++) {
+		w = fm_space_next_window(f->space, w);
+		assert_ptr_equal(w, f->walk[i]);
+		assert_int_equal(fm_window_gpa(w), f->gpas[i]);
+		assert_int_equal(fm_window_enabled(w), f->enabled[i]);
+	}
+	assert_null(fm_space_next_window(f->space, w));
+}
+
+/* The view is what the windows say. */
+static void whole(struct fixture *f)
+{
+	struct fmi_span all = { .first = 0, .last = UINT64_MAX };
+	struct fm_view *full = fmi_space_render(f->space, NULL, &all, 1);
+	const struct fm_view *view = fm_space_view_get(f->space);
+
+	assert_true(fmi_view_equal(full, view));
+	fm_view_put(full);
+	fm_view_put(view);
+}
+
+static int transaction(struct fixture *f)
+{
+	struct fm_window_config cfg = window_at(f->d[19].dev, "new", 0x800000, 0, 0, 0);
+	int rc;
+
+	fm_space_begin(f->space);
+	rc = fm_space_add(f->space, &cfg, NULL, NULL);
+	for (unsigned i = 0; !rc && i < 6; i++)
+		rc = fm_space_move(f->space, f->w[10 + i], 0x900000 + i * 0x1000ull, NULL);
+	if (!rc)
+		rc = fm_space_remove(f->space, f->w[20], NULL);
+	if (!rc)
+		rc = fm_space_enable(f->space, f->w[21], false, NULL);
+	if (rc) {
+		fm_space_abort(f->space);
+		return rc;
+	}
+	return fm_space_commit(f->space, NULL);
+}
+
+static int add_many(struct fixture *f, unsigned first, unsigned count)
+{
+	for (unsigned i = first; i < first + count; i++) {
+		struct fm_window_config cfg =
+			window_at(f->d[i % 18].dev, NULL, i * 0x2000ull, i % 4 * 0x1000, 0x1000, 0);
+		int rc = fm_space_add(f->space, &cfg, &f->w[i], NULL);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void a_change_that_runs_out_of_memory_changes_nothing(void **state)
+{
+	static struct fixture fixture;
+	struct fixture *f = &fixture;
+	struct fm_window_config cfg;
+	struct fm_step *steps = NULL;
+	size_t count = 0;
+
+	memset(f, 0, sizeof(*f));
+	for (unsigned i = 0; i < 20; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "d%u", i);
+		mapdev_init(&f->d[i], name, 0x1000, 4, RWX, 0, 0);
+	}
+	f->space = space_make(0, 0);
+	for (unsigned i = 0; i < WINDOWS; i++) {
+		remember(f);
+		FAIL_EACH(add_many(f, i, 1), unchanged(f));
+	}
+	whole(f);
+	remember(f);
+	cfg = window_at(f->d[18].dev, NULL, 0x1800, 0, 0x3000, 7);
+	FAIL_EACH(fm_space_add(f->space, &cfg, NULL, NULL), unchanged(f));
+	remember(f);
+	FAIL_EACH(fm_space_move(f->space, f->w[50], 0x700000, NULL), unchanged(f));
+	remember(f);
+	FAIL_EACH(fm_space_enable(f->space, f->w[60], false, NULL), unchanged(f));
+	remember(f);
+	FAIL_EACH(fm_space_remove(f->space, f->w[70], NULL), unchanged(f));
+	remember(f);
+	FAIL_EACH(transaction(f), unchanged(f));
+	whole(f);
+	remember(f);
+	f->d[3].prot[1] = RX;
+	mapdev_remapped(&f->d[3]);
+	/* A refresh that failed is not forgotten: it succeeds the next time. */
+	FAIL_EACH(fm_space_refresh(f->space, NULL), unchanged(f));
+	whole(f);
+	FAIL_EACH(fm_view_diff(NULL, f->view, 0x1000, 0, &steps, &count, NULL), assert_null(steps));
+	assert_true(count > 50);
+	free(steps);
+	fm_view_put(f->view);
+	fm_space_free(f->space);
+	for (unsigned i = 0; i < 20; i++)
+		mapdev_exit(&f->d[i]);
+	assert_true(failed > 400);
+}
+
+static int space_new(struct fm_space **out)
+{
+	struct fm_space_config cfg = { .struct_size = sizeof(cfg), .name = "s" };
+
+	return fm_space_new(out, &cfg, NULL);
+}
+
+static void objects_that_cannot_be_made_leave_nothing_behind(void **state)
+{
+	struct fm_space *space = NULL;
+	struct fm_machine *machine = NULL;
+	struct fm_port *port = NULL;
+
+	FAIL_EACH(space_new(&space), assert_null(space));
+	FAIL_EACH(fm_port_new(&port, space, NULL), assert_null(port));
+	FAIL_EACH(fm_machine_new(&machine, "m", NULL), assert_null(machine));
+	FAIL_EACH(fm_machine_add_space(machine, space, NULL),
+		  assert_null(fm_machine_next_space(machine, NULL)));
+	fm_port_free(port);
+	fm_machine_free(machine);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_that_runs_out_of_memory_changes_nothing),
+		cmocka_unit_test(objects_that_cannot_be_made_leave_nothing_behind),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
