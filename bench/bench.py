@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""All figures: the programs of build/bench, then the board beside QEMU. bench.py [--json]
+
+Exit 0 when every figure keeps to its bound, 1 when one does not, 2 when one cannot be measured.
+"""
+import json
+import os
+import subprocess
+import sys
+
+import board
+
+LINE = "{name:<46} {value_ns:12.1f} ns  {reference:<34} {reference_ns:12.1f} ns  " \
+       "ratio {ratio:7.3f}  bound {bound:6.3f}  {verdict}"
+
+
+def programs():
+    folder = "build/bench"
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if name.startswith("bench_") and os.path.isfile(path) and os.access(path, os.X_OK):
+            yield path
+
+
+def figures():
+    for path in programs():
+        done = subprocess.run([path, "--json"], stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"{path} ended with {done.returncode}")
+        yield from map(json.loads, done.stdout.splitlines())
+    why = board.missing()
+    if why:
+        raise RuntimeError(why)
+    for name, value, reference, other, bound in board.figures():
+        ratio = value / other
+        yield {"name": name, "value_ns": round(value, 1), "reference": reference,
+               "reference_ns": round(other, 1), "ratio": round(ratio, 3), "bound": bound,
+               "verdict": "ok" if ratio <= bound else "over"}
+
+
+def main(arguments):
+    if arguments not in ([], ["--json"]):
+        print(f"bench: {' '.join(arguments)}: unknown, expected --json", file=sys.stderr)
+        return 2
+    seen = []
+    try:
+        for figure in figures():
+            seen.append(figure)
+            if not arguments:
+                print(LINE.format(**figure), flush=True)
+    except (OSError, RuntimeError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    if arguments:
+        print(json.dumps({"figures": seen}, indent=1))
+    return 1 if any(f["verdict"] == "over" for f in seen) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
