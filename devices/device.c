@@ -11,22 +11,35 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+static int check_ops(struct fm_dev_ops *out, const struct fm_dev_ops *ops, struct fm_error *err)
+{
+	int rc = fmi_config_copy(out, sizeof(*out), ops, "fm_dev_ops", err);
+
+	if (rc)
+		return rc;
+	if (!out->type || !*out->type)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_dev_ops.type is missing");
+	if (out->max_access && !fmi_is_access_size(out->max_access))
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_dev_ops.max_access is %u, expected 1, 2, 4, 8 or 0 for 8",
+				    out->max_access);
+	return 0;
+}
+
 int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *state,
 	       const struct fm_dev_config *cfg, struct fm_error *err)
 {
 	struct fm_dev_config c;
+	struct fm_dev_ops verbs;
+	pthread_mutexattr_t attr;
 	struct fm_dev *dev;
 	int rc = fmi_config_copy(&c, sizeof(c), cfg, "fm_dev_config", err);
 
 	if (rc)
 		return rc;
-	if (!ops || ops->struct_size != sizeof(*ops) || !ops->type)
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "fm_dev_ops: struct_size and type must be given");
-	if (ops->max_access && !fmi_is_access_size(ops->max_access))
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "fm_dev_ops.max_access is %u, expected 1, 2, 4, 8 or 0 for 8",
-				    ops->max_access);
+	rc = check_ops(&verbs, ops, err);
+	if (rc)
+		return rc;
 	if (!c.name || !*c.name || strlen(c.name) >= FMI_NAME_MAX)
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "fm_dev_config.name is \"%.80s\", expected 1 to %u bytes",
@@ -37,13 +50,17 @@ int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *state,
 	dev = calloc(1, sizeof(*dev));
 	if (!dev)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", c.name);
-	dev->ops = ops;
+	dev->ops = verbs;
+	dev->ops_id = ops;
 	dev->state = state;
 	dev->len = c.len;
-	dev->max_access = ops->max_access ? ops->max_access : 8;
+	dev->max_access = verbs.max_access ? verbs.max_access : 8;
 	dev->event_fd = -1;
 	memcpy(dev->name, c.name, strlen(c.name) + 1);
-	pthread_mutex_init(&dev->lock, NULL);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&dev->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
 	pthread_mutex_init(&dev->event_lock, NULL);
 	*out = dev;
 	return 0;
@@ -53,8 +70,8 @@ void fm_dev_free(struct fm_dev *dev)
 {
 	if (!dev)
 		return;
-	if (dev->ops->free)
-		dev->ops->free(dev->state);
+	if (dev->ops.free)
+		dev->ops.free(dev->state);
 	if (dev->event_fd >= 0)
 		close(dev->event_fd);
 	pthread_mutex_destroy(&dev->event_lock);
@@ -69,7 +86,7 @@ const char *fm_dev_name(const struct fm_dev *dev)
 
 const char *fm_dev_type(const struct fm_dev *dev)
 {
-	return dev->ops->type;
+	return dev->ops.type;
 }
 
 uint64_t fm_dev_len(const struct fm_dev *dev)
@@ -79,12 +96,17 @@ uint64_t fm_dev_len(const struct fm_dev *dev)
 
 void *fm_dev_state(const struct fm_dev *dev, const struct fm_dev_ops *ops)
 {
-	return dev->ops == ops ? dev->state : NULL;
+	return dev->ops_id == ops ? dev->state : NULL;
 }
 
 void fm_dev_lock(struct fm_dev *dev)
 {
 	pthread_mutex_lock(&dev->lock);
+}
+
+bool fmi_dev_lock(struct fm_dev *dev)
+{
+	return pthread_mutex_lock(&dev->lock) == 0;
 }
 
 void fm_dev_unlock(struct fm_dev *dev)
@@ -111,12 +133,12 @@ unsigned fm_dev_read(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t *
 		return FM_EFF_FAULT;
 	}
 	*value = 0;
-	if (!dev->ops->read)
+	if (!dev->ops.read)
 		return 0;
 	for (unsigned done = 0; done < size; done += step) {
 		uint64_t part = 0;
 
-		effects |= dev->ops->read(dev->state, off + done, step, &part, attrs);
+		effects |= dev->ops.read(dev->state, off + done, step, &part, attrs);
 		*value |= (part & fmi_size_mask(step)) << (8 * done);
 	}
 	if (dev->trace && !attrs.debug)
@@ -140,11 +162,11 @@ unsigned fm_dev_write(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t 
 							    .off = off,
 							    .size = size,
 							    .value = value & fmi_size_mask(size) });
-	if (!dev->ops->write)
+	if (!dev->ops.write)
 		return 0;
 	for (unsigned done = 0; done < size; done += step)
-		effects |= dev->ops->write(dev->state, off + done, step,
-					   value >> (8 * done) & fmi_size_mask(step), attrs);
+		effects |= dev->ops.write(dev->state, off + done, step,
+					  value >> (8 * done) & fmi_size_mask(step), attrs);
 	return note(dev, effects);
 }
 
@@ -154,8 +176,8 @@ int fm_dev_map(struct fm_dev *dev, uint64_t off, struct fm_mapping *out)
 
 	if (off >= dev->len)
 		return FM_ERR_RANGE;
-	if (dev->ops->map)
-		dev->ops->map(dev->state, off, &m);
+	if (dev->ops.map)
+		dev->ops.map(dev->state, off, &m);
 	if (!m.len) /* nothing said: one run that always traps */
 		m = (struct fm_mapping){ .off = 0, .len = dev->len };
 	*out = m;
@@ -169,22 +191,22 @@ uint64_t fm_dev_map_generation(const struct fm_dev *dev)
 
 unsigned fm_dev_tick(struct fm_dev *dev, uint64_t now_ns)
 {
-	return dev->ops->tick ? note(dev, dev->ops->tick(dev->state, now_ns)) : 0;
+	return dev->ops.tick ? note(dev, dev->ops.tick(dev->state, now_ns)) : 0;
 }
 
 uint64_t fm_dev_next_deadline(struct fm_dev *dev)
 {
-	return dev->ops->next_deadline ? dev->ops->next_deadline(dev->state) : FM_NEVER;
+	return dev->ops.next_deadline ? dev->ops.next_deadline(dev->state) : FM_NEVER;
 }
 
 unsigned fm_dev_pump(struct fm_dev *dev)
 {
-	return dev->ops->pump ? note(dev, dev->ops->pump(dev->state)) : 0;
+	return dev->ops.pump ? note(dev, dev->ops.pump(dev->state)) : 0;
 }
 
 int fm_dev_flush(struct fm_dev *dev, struct fm_error *err)
 {
-	return dev->ops->flush ? dev->ops->flush(dev->state, err) : 0;
+	return dev->ops.flush ? dev->ops.flush(dev->state, err) : 0;
 }
 
 unsigned fm_dev_reset(struct fm_dev *dev, enum fm_reset_kind kind)
@@ -193,28 +215,32 @@ unsigned fm_dev_reset(struct fm_dev *dev, enum fm_reset_kind kind)
 		fm_trace_emit(dev, (struct fm_trace_event){ .kind = FM_TRACE_RESET,
 							    .size = dev->len,
 							    .value = kind });
-	return dev->ops->reset ? note(dev, dev->ops->reset(dev->state, kind)) : 0;
+	return dev->ops.reset ? note(dev, dev->ops.reset(dev->state, kind)) : 0;
 }
 
 int fm_dev_sanitize(struct fm_dev *dev, struct fm_error *err)
 {
-	if (!dev->ops->sanitize)
+	int rc;
+
+	if (!dev->ops.sanitize)
 		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
 				    "%s: a %s device has no contents to sanitize", dev->name,
-				    dev->ops->type);
-	return dev->ops->sanitize(dev->state, err);
+				    dev->ops.type);
+	rc = dev->ops.sanitize(dev->state, err);
+	note(dev, FM_EFF_REMAP);
+	return rc;
 }
 
 int fm_dev_save(struct fm_dev *dev, void **out, size_t *len, struct fm_error *err)
 {
 	struct fm_state_writer w;
 
-	if (!dev->ops->save)
+	if (!dev->ops.save)
 		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
 				    "%s: a %s device has no state to save", dev->name,
-				    dev->ops->type);
-	fmi_state_begin(&w, dev->ops->type, dev->ops->version);
-	dev->ops->save(dev->state, &w);
+				    dev->ops.type);
+	fmi_state_begin(&w, dev->ops.type, dev->ops.version);
+	dev->ops.save(dev->state, &w);
 	return fmi_state_end(&w, out, len, err);
 }
 
@@ -223,13 +249,13 @@ int fm_dev_load(struct fm_dev *dev, const void *bytes, size_t len, struct fm_err
 	struct fm_state_reader r;
 	int rc;
 
-	if (!dev->ops->load)
+	if (!dev->ops.load)
 		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
 				    "%s: a %s device has no state to load", dev->name,
-				    dev->ops->type);
-	rc = fmi_state_open(&r, bytes, len, dev->name, dev->ops->type, dev->ops->version, err);
+				    dev->ops.type);
+	rc = fmi_state_open(&r, bytes, len, dev->name, dev->ops.type, dev->ops.version, err);
 	if (!rc)
-		rc = dev->ops->load(dev->state, &r, err);
+		rc = dev->ops.load(dev->state, &r, err);
 	if (!rc)
 		note(dev, FM_EFF_REMAP);
 	return rc;
@@ -238,10 +264,10 @@ int fm_dev_load(struct fm_dev *dev, const void *bytes, size_t len, struct fm_err
 void fm_dev_describe(struct fm_dev *dev, const struct fm_visitor *v)
 {
 	v->text(v->ctx, "name", dev->name);
-	v->text(v->ctx, "type", dev->ops->type);
+	v->text(v->ctx, "type", dev->ops.type);
 	v->u64(v->ctx, "len", dev->len);
-	if (dev->ops->describe)
-		dev->ops->describe(dev->state, v);
+	if (dev->ops.describe)
+		dev->ops.describe(dev->state, v);
 }
 
 int fm_dev_event_fd(struct fm_dev *dev)
@@ -286,6 +312,7 @@ int fm_dev_error(struct fm_dev *dev, struct fm_error *err)
 
 void fm_dev_raise(struct fm_dev *dev, unsigned effects, const struct fm_error *error)
 {
+	note(dev, effects); /* first: whoever wakes up must find it */
 	pthread_mutex_lock(&dev->event_lock);
 	/* The first error is the one to explain what follows. */
 	if (error && !dev->error.code)
@@ -294,7 +321,6 @@ void fm_dev_raise(struct fm_dev *dev, unsigned effects, const struct fm_error *e
 	if (effects && dev->event_fd >= 0)
 		eventfd_write(dev->event_fd, 1);
 	pthread_mutex_unlock(&dev->event_lock);
-	note(dev, effects);
 }
 
 void fm_dev_clear_error(struct fm_dev *dev)

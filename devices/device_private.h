@@ -11,7 +11,8 @@
 #define FMI_NAME_MAX 64u /* with its NUL */
 
 struct fm_dev {
-	const struct fm_dev_ops *ops;
+	struct fm_dev_ops ops;           /* our copy: zero-extended where the caller's is older */
+	const struct fm_dev_ops *ops_id; /* the caller's: who may have the state */
 	void *state;
 	uint64_t len;
 	unsigned max_access;
@@ -19,7 +20,7 @@ struct fm_dev {
 	fm_trace_fn *trace;
 	void *trace_ctx;
 	_Atomic uint64_t map_generation;
-	pthread_mutex_t lock; /* fm_dev_lock() */
+	pthread_mutex_t lock; /* fm_dev_lock(); knows its owner */
 
 	/* What happens outside an access: may come from another thread than the device's. */
 	pthread_mutex_t event_lock;
@@ -28,5 +29,8 @@ struct fm_dev {
 	struct fm_error error;
 	char name[FMI_NAME_MAX];
 };
+
+/* fm_dev_lock(), but false where this thread holds it already: the device reached itself. */
+bool fmi_dev_lock(struct fm_dev *dev);
 
 #endif

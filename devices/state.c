@@ -107,6 +107,11 @@ uint64_t fm_state_get_u64(struct fm_state_reader *r)
 	return fmi_le64(b);
 }
 
+uint32_t fm_state_version(const struct fm_state_reader *r)
+{
+	return r->version;
+}
+
 size_t fm_state_left(const struct fm_state_reader *r)
 {
 	return r->left;
@@ -193,10 +198,11 @@ int fmi_state_open(struct fm_state_reader *r, const void *bytes, size_t len, con
 			"%s: saved state: of a device of type \"%.*s\", expected \"%s\"", what,
 			type_len > 64 ? 64 : (int)type_len, (const char *)b + TYPE_AT, type);
 	v = fmi_le32(b + TYPE_AT + type_len);
-	if (v != version)
+	if (v > version)
 		return fm_error_set(err, FM_ERR_VERSION, 0,
-				    "%s: saved state: version %u of \"%s\", expected %u", what, v,
-				    type, version);
+				    "%s: saved state: version %u of \"%s\", expected at most %u",
+				    what, v, type, version);
+	r->version = v;
 	r->bytes = b + body_len_at(type_len) + 8;
 	r->left = (size_t)body_len;
 	r->overrun = false;

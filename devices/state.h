@@ -15,6 +15,7 @@ struct fm_state_writer {
 struct fm_state_reader {
 	const uint8_t *bytes;
 	size_t left;
+	uint32_t version; /* of the body */
 	bool overrun;
 };
 
@@ -24,7 +25,8 @@ void fmi_state_begin(struct fm_state_writer *w, const char *type, uint32_t versi
 int fmi_state_end(struct fm_state_writer *w, void **out, size_t *len, struct fm_error *err);
 
 /*
- * Check an envelope and set `r` to its body. `what` names the device in messages. FM_ERR_FORMAT,
+ * Check an envelope and set `r` to its body, which may be of any version up to `version`. `what`
+ * names the device in messages. FM_ERR_FORMAT,
  * FM_ERR_CHECKSUM, FM_ERR_VERSION.
  */
 int fmi_state_open(struct fm_state_reader *r, const void *bytes, size_t len, const char *what,

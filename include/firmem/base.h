@@ -87,13 +87,16 @@ FM_API const char *fm_version(void);
  */
 enum fm_effect {
 	FM_EFF_REMAP = 1 << 0, /* ask the device's mapping again (fm_dev_map, fm_space_refresh) */
-	FM_EFF_DIRTY = 1 << 1, /* contents of a block changed and its dirty log was marked */
+	FM_EFF_DIRTY = 1 << 1, /* a block became dirty for a client of its log: see dirty.h */
 	FM_EFF_IRQ = 1 << 2,   /* the device's interrupt line may have changed */
 	FM_EFF_FAULT = 1 << 3, /* nothing answers there, or not at that width: a bus error */
 	FM_EFF_IOERR = 1 << 4, /* a host file could not be read or written: fm_dev_error() */
 };
 
-/* Attributes that travel with each guest access. All zero: an ordinary CPU access. */
+/*
+ * Attributes that travel with each guest access. All zero: an ordinary CPU access. They reach devices,
+ * not memory that is mapped: a machine whose secure world sees other memory has a space for each.
+ */
 struct fm_attrs {
 	bool secure;        /* made in the secure world (TrustZone, SMM) */
 	bool debug;         /* made by a debugger: sees what is there, changes no device state */

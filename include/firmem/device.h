@@ -6,6 +6,14 @@
  * Threads: one device, one thread at a time. Different devices are independent. Where several
  * threads reach a device through a space, give the space FM_SPACE_LOCK_DEVICES, and take
  * fm_dev_lock() around your own calls.
+ *
+ * Inside a verb (read, write, tick, reset ...) a device changes no map and makes no access through a
+ * space: it notes what is to be done, and the host does it once the verb has returned. A DMA engine
+ * moves its data in tick() or pump() of the host's loop, outside its own lock. A locked device that
+ * is reached again by the thread that is inside it answers with FM_EFF_FAULT.
+ *
+ * Time: a device knows only what fm_dev_tick() told it. A host calls that when
+ * fm_dev_next_deadline() has come, before the guest's next access.
  */
 #ifndef FIRMEM_DEVICE_H
 #define FIRMEM_DEVICE_H
@@ -80,7 +88,10 @@ struct fm_dev_ops {
 	uint32_t version;    /* of the saved body's layout */
 	unsigned max_access; /* widest access in bytes: 1, 2, 4, 8; 0 = 8. Wider ones are split, low
 				address first */
-	/* An access. Return effects. A debug access changes nothing that a guest could see. */
+	/*
+	 * An access. Return effects. A debug read changes nothing that a guest could see; a debug
+	 * write at most the bytes it names, where they are memory that the guest could write.
+	 */
 	unsigned (*read)(void *state, uint64_t off, unsigned size, uint64_t *value,
 			 struct fm_attrs attrs);
 	unsigned (*write)(void *state, uint64_t off, unsigned size, uint64_t value,
@@ -117,7 +128,8 @@ struct fm_dev_config {
 /*
  * Make a device out of verbs and a state. For hosts' own devices; the library's have their own
  * constructors (fm_ram_new, fm_rom_new, fm_flash_new). On success the device owns `state` (ops->free
- * is called by fm_dev_free); on failure it stays the caller's. `ops` is used in place.
+ * is called by fm_dev_free); on failure it stays the caller's. `ops` is copied, but the pointer
+ * itself is what fm_dev_state() asks for, and `type` must outlive the device.
  * FM_ERR_ARG, FM_ERR_NOMEM.
  */
 FM_API int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *state,
@@ -162,7 +174,10 @@ FM_API unsigned fm_dev_pump(struct fm_dev *dev);
 /* 0 when everything is durable. FM_ERR_IO, FM_ERR_NOSPACE. Blocks. */
 FM_API int fm_dev_flush(struct fm_dev *dev, struct fm_error *err);
 FM_API unsigned fm_dev_reset(struct fm_dev *dev, enum fm_reset_kind kind);
-/* FM_ERR_UNSUPPORTED where the device has no contents. Blocks. */
+/*
+ * FM_ERR_UNSUPPORTED where the device has no contents. The mapping may have changed: as after
+ * FM_EFF_REMAP. Blocks.
+ */
 FM_API int fm_dev_sanitize(struct fm_dev *dev, struct fm_error *err);
 /* *out is malloc'd and the caller's to free(). FM_ERR_NOMEM, FM_ERR_UNSUPPORTED. */
 FM_API int fm_dev_save(struct fm_dev *dev, void **out, size_t *len, struct fm_error *err);

@@ -31,6 +31,11 @@ FM_API uint16_t fm_state_get_u16(struct fm_state_reader *r);
 FM_API uint32_t fm_state_get_u32(struct fm_state_reader *r);
 FM_API uint64_t fm_state_get_u64(struct fm_state_reader *r);
 FM_API void fm_state_get_bytes(struct fm_state_reader *r, void *bytes, size_t len);
+/*
+ * The version of the body that is being read: the device's own, or an older one that it must know
+ * how to read or refuse with FM_ERR_VERSION. Newer ones are refused before the device is asked.
+ */
+FM_API uint32_t fm_state_version(const struct fm_state_reader *r);
 /* Bytes not yet read. */
 FM_API size_t fm_state_left(const struct fm_state_reader *r);
 /* Did a get run past the end? A device asks once, after its last get. */

@@ -14,8 +14,8 @@ struct toy {
 	uint64_t offs[16];
 	unsigned calls;
 	unsigned effects; /* given back by every write */
+	uint32_t loaded_version;
 	bool *freed;
-	struct fm_dev *dev;
 };
 
 static unsigned toy_read(void *state, uint64_t off, unsigned size, uint64_t *value,
@@ -58,6 +58,7 @@ static int toy_load(void *state, struct fm_state_reader *r, struct fm_error *err
 	if (fm_state_overrun(r) || fm_state_left(r))
 		return fm_error_set(err, FM_ERR_FORMAT, 0, "toy: body length");
 	memcpy(t->bytes, bytes, TOY_LEN);
+	t->loaded_version = fm_state_version(r);
 	return 0;
 }
 
@@ -427,13 +428,63 @@ static void a_state_of_another_type_or_version_is_refused(void **state)
 	free(bytes);
 	fm_dev_free(other);
 	ops.type = "toy";
-	ops.version = 2;
+	ops.version = 4;
 	assert_int_equal(fm_dev_new(&other, &ops, &toy, &toy_config, NULL), 0);
 	assert_int_equal(fm_dev_save(other, &bytes, &len, NULL), 0);
 	assert_int_equal(fm_dev_load(f->dev, bytes, len, &err), FM_ERR_VERSION);
+	assert_non_null(strstr(err.msg, "version 4"));
 	free(bytes);
 	fm_dev_free(other);
 	f->freed = false;
+}
+
+static void an_older_state_reaches_the_device_with_its_version(void **state)
+{
+	struct fixture *f = *state;
+	struct fm_dev_ops ops = toy_ops;
+	struct toy toy = { .freed = &f->freed };
+	struct fm_dev *older;
+	void *bytes;
+	size_t len;
+
+	ops.version = 2;
+	assert_int_equal(fm_dev_new(&older, &ops, &toy, &toy_config, NULL), 0);
+	assert_int_equal(fm_dev_save(older, &bytes, &len, NULL), 0);
+	assert_int_equal(fm_dev_load(f->dev, bytes, len, NULL), 0);
+	assert_int_equal(f->toy.loaded_version, 2);
+	free(bytes);
+	fm_dev_free(older);
+	f->freed = false;
+}
+
+static void older_verbs_are_taken_and_unknown_ones_refused(void **state)
+{
+	struct {
+		struct fm_dev_ops known;
+		void *later;
+	} newer = { .known = bare_ops };
+	struct fm_dev_ops older = bare_ops;
+	struct fm_error err;
+	struct fm_dev *dev;
+
+	older.struct_size = offsetof(struct fm_dev_ops, free);
+	older.free = toy_free; /* beyond its size: not ours to call */
+	assert_int_equal(fm_dev_new(&dev, &older, NULL, &toy_config, NULL), 0);
+	fm_dev_free(dev);
+	newer.known.struct_size = sizeof(newer);
+	newer.later = &newer;
+	assert_int_equal(fm_dev_new(&dev, &newer.known, NULL, &toy_config, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "fm_dev_ops"));
+}
+
+static void a_raise_moves_the_generation_before_it_wakes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before = fm_dev_map_generation(f->dev);
+
+	fm_dev_raise(f->dev, FM_EFF_REMAP, NULL);
+	assert_true(fm_dev_map_generation(f->dev) > before);
+	assert_int_equal(fm_dev_pending(f->dev), FM_EFF_REMAP);
 }
 
 static void state_is_only_for_the_holder_of_the_verbs(void **state)
@@ -462,6 +513,9 @@ int main(void)
 		T(a_saved_state_comes_back),
 		T(no_flipped_bit_or_cut_of_a_saved_state_loads),
 		T(a_state_of_another_type_or_version_is_refused),
+		T(an_older_state_reaches_the_device_with_its_version),
+		cmocka_unit_test(older_verbs_are_taken_and_unknown_ones_refused),
+		T(a_raise_moves_the_generation_before_it_wakes),
 		T(state_is_only_for_the_holder_of_the_verbs),
 	};
 
