@@ -2,6 +2,7 @@
 #include <firmem/fdt.h>
 
 #include "devices/bytes.h"
+#include "devices/fdt_private.h"
 
 #include <libfdt.h>
 #include <limits.h>
@@ -352,4 +353,101 @@ int fm_fdt_finish(struct fm_fdt *fdt, void **blob, size_t *len, struct fm_error 
 	*blob = fdt->buf;
 	fdt->buf = NULL;
 	return 0;
+}
+
+/* --- reading: what the other files ask ------------------------------------------------------- */
+
+static int check_sizes(const void *blob, size_t len, const char *source, struct fm_error *err)
+{
+	uint32_t total;
+
+	if (len < FDT_V17_SIZE)
+		return fm_error_set(err, FM_ERR_SIZE, 0,
+				    "%s: size: %zu bytes, expected at least a header of %u", source,
+				    len, (unsigned)FDT_V17_SIZE);
+	if (fdt_magic(blob) != FDT_MAGIC)
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: magic: 0x%08x, expected 0x%08x of a device tree blob",
+				    source, fdt_magic(blob), FDT_MAGIC);
+	total = fdt_totalsize(blob);
+	if (total != len || total > INT_MAX)
+		return fm_error_set(err, FM_ERR_SIZE, 0,
+				    "%s: totalsize: %u, expected the %zu bytes that are there",
+				    source, total, len);
+	return 0;
+}
+
+/* What fdt_check_full() lets pass and the rest of this file relies on. NULL when all is well. */
+static const char *misplaced(const void *blob)
+{
+	int depth = 0;
+	int at = 0;
+	uint32_t last = FDT_NOP;
+	uint32_t tag = fdt_next_tag(blob, at, &at);
+
+	if (tag != FDT_BEGIN_NODE || *fmi_fdt_name(blob, 0))
+		return "a root node without a name at its start";
+	for (; tag != FDT_END; tag = fdt_next_tag(blob, at, &at)) {
+		if (tag == FDT_NOP)
+			continue;
+		if (last == FDT_END_NODE && !depth)
+			return "nothing behind the root node";
+		if (last == FDT_END_NODE && tag == FDT_PROP)
+			return "a node's properties before its children";
+		depth += (tag == FDT_BEGIN_NODE) - (tag == FDT_END_NODE);
+		last = tag;
+	}
+	return NULL;
+}
+
+int fmi_fdt_check(const void *blob, size_t len, const char *source, struct fm_error *err)
+{
+	const char *expected;
+	int rc = check_sizes(blob, len, source, err);
+
+	if (rc)
+		return rc;
+	if (fdt_version(blob) < 17 || fdt_last_comp_version(blob) > 17)
+		return fm_error_set(err, FM_ERR_VERSION, 0,
+				    "%s: version: %u, compatible down to %u, expected 17", source,
+				    fdt_version(blob), fdt_last_comp_version(blob));
+	rc = fdt_check_full(blob, len);
+	if (rc)
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: structure: %s, expected a well-formed tree", source,
+				    fdt_strerror(rc));
+	expected = misplaced(blob);
+	if (expected)
+		return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: structure: expected %s", source,
+				    expected);
+	return 0;
+}
+
+int fmi_fdt_next(const void *blob, int node, int *depth)
+{
+	int next = fdt_next_node(blob, node, depth);
+
+	return next < 0 || *depth < 1 ? -1 : next;
+}
+
+const char *fmi_fdt_name(const void *blob, int node)
+{
+	const char *name = fdt_get_name(blob, node, NULL);
+
+	return name ? name : "";
+}
+
+void fmi_fdt_path(const void *blob, int node, char *path, size_t len)
+{
+	if (fdt_get_path(blob, node, path, (int)len))
+		snprintf(path, len, "/");
+}
+
+const void *fmi_fdt_prop(const void *blob, int node, const char *name, size_t *len)
+{
+	int n;
+	const void *value = fdt_getprop(blob, node, name, &n);
+
+	*len = value ? (size_t)n : 0;
+	return value;
 }

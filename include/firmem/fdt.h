@@ -57,20 +57,34 @@ FM_API int fm_fdt_finish(struct fm_fdt *fdt, void **blob, size_t *len, struct fm
 
 /* --- reading ----------------------------------------------------------------------------- */
 
-/* A node of a tree that is being read; valid during a binding's build() only. */
+/*
+ * A node of a tree that is being read; valid, with all strings got from it, during a binding's
+ * build() only. Messages of these functions start with the source, the node's path and the
+ * property.
+ */
 struct fm_fdt_node;
 
 FM_API const char *fm_fdt_node_name(const struct fm_fdt_node *node); /* "flash@0" */
 FM_API const char *fm_fdt_node_path(const struct fm_fdt_node *node); /* "/flash@0" */
 /* The file or other name the tree came by, for messages. */
 FM_API const char *fm_fdt_node_source(const struct fm_fdt_node *node);
-/* How many pairs "reg" has under the parent's #address-cells and #size-cells; FM_ERR_FORMAT. */
+/*
+ * How many pairs "reg" has under the parent's #address-cells and #size-cells (absent: 2 and 1); at
+ * least 1. FM_ERR_FORMAT: no "reg", not a whole number of pairs, cells other than 1 or 2.
+ */
 FM_API int fm_fdt_node_reg_count(const struct fm_fdt_node *node, struct fm_error *err);
+/*
+ * One pair as the CPU sees it: carried through the "ranges" of every bus above the node. *len is at
+ * least 1 and the range does not wrap. FM_ERR_FORMAT (as above; a length of 0; a bus without
+ * "ranges", or none of whose entries holds the whole range), FM_ERR_RANGE (the range wraps; no such
+ * index).
+ */
 FM_API int fm_fdt_node_reg(const struct fm_fdt_node *node, unsigned index, uint64_t *addr,
 			   uint64_t *len, struct fm_error *err);
-/* FM_ERR_NOT_FOUND, FM_ERR_FORMAT (not 4 bytes, no NUL). */
+/* A property of one cell. FM_ERR_NOT_FOUND, FM_ERR_FORMAT (not 4 bytes). */
 FM_API int fm_fdt_node_u32(const struct fm_fdt_node *node, const char *prop, uint32_t *value,
 			   struct fm_error *err);
+/* A property of one string. FM_ERR_NOT_FOUND, FM_ERR_FORMAT (no NUL, several, control bytes). */
 FM_API int fm_fdt_node_text(const struct fm_fdt_node *node, const char *prop, const char **value,
 			    struct fm_error *err);
 FM_API bool fm_fdt_node_has(const struct fm_fdt_node *node, const char *prop);
@@ -80,7 +94,8 @@ struct fm_fdt_binding {
 	const char *compatible;
 	/*
 	 * Add the node's blocks and devices to the machine and its windows to the space. On failure
-	 * fill *err; the whole machine is then dropped.
+	 * fill *err (never NULL here) and return its code; the whole machine is then dropped. A
+	 * message that does not start with the node's source gets it and the path put before.
 	 */
 	int (*build)(const struct fm_fdt_node *node, struct fm_machine *machine,
 		     struct fm_space *space, void *ctx, struct fm_error *err);
@@ -96,13 +111,22 @@ struct fm_fdt_options {
 };
 
 /*
- * Build a machine with one space named "memory": "memory" nodes (device_type) become RAM blocks
- * named "memory@ADDRESS", and each node whose "compatible" lists a binding's string is handed to
- * it, the first match of the node's list winning. Nodes with a "status" other than "okay" are left
- * out, and so is everything without a binding. Nothing a tree says is trusted: overlaps, zero
- * sizes, ranges that wrap and malformed properties are errors that name the node, the property,
- * the value and what was expected. FM_ERR_FORMAT, FM_ERR_OVERLAP, FM_ERR_RANGE, FM_ERR_EXISTS,
- * FM_ERR_NOMEM. `options` NULL = defaults. Blocks; allocates.
+ * Build a machine with one space named "memory" from a tree of exactly `len` bytes, in the format
+ * of version 17.
+ *
+ * Each pair of the "reg" of a memory node (device_type "memory") becomes a block, a device and a
+ * window named "memory@ADDRESS", lowest address first; its role is ram, or dimm where the node is
+ * "hotpluggable". Then, in the tree's order, each node whose "compatible" lists a binding's string
+ * is handed to that binding; the first string of the list that has one wins, also over device_type.
+ * Left out are nodes whose "status", or an ancestor's, is not "okay" (or "ok"), and nodes that are
+ * neither. Memory reservations are the guest's business and do not change the machine.
+ *
+ * Nothing a tree says is trusted: errors name the source, the node, the property, the value and what
+ * was expected. FM_ERR_ARG (an argument or option), FM_ERR_SIZE (totalsize is not `len`),
+ * FM_ERR_VERSION, FM_ERR_FORMAT (structure, names, properties; more than 31 levels), FM_ERR_RANGE,
+ * FM_ERR_OVERLAP (both named), FM_ERR_EXISTS, FM_ERR_NOMEM (also: more memory than the host will
+ * map), or what a binding returned. `blob` is not used after the return. `options` NULL = defaults.
+ * Any thread; blocks as the bindings do; allocates.
  */
 FM_API int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
 			       const struct fm_fdt_binding *bindings, size_t count,
