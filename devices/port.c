@@ -7,6 +7,7 @@
 #include "devices/space_private.h"
 
 #include "devices/bytes.h"
+#include "devices/device_private.h"
 #include "devices/guestmem.h"
 
 #include <firmem/block.h>
@@ -59,10 +60,13 @@ void fm_port_free(struct fm_port *port)
 
 /* --- one access -------------------------------------------------------------------------- */
 
+/* NULL where the port is in an access already: a device reached back through it. */
 static inline const struct fm_view *enter(struct fm_port *port)
 {
 	struct fm_view *view = atomic_load_explicit(&port->space->view, memory_order_relaxed);
 
+	if (atomic_load_explicit(&port->hazard, memory_order_relaxed))
+		return NULL;
 	for (;;) {
 		struct fm_view *again;
 
@@ -122,7 +126,10 @@ static inline unsigned read_in(const struct fm_port *port, const struct fm_range
 	}
 	if (!(port->space->flags & FM_SPACE_LOCK_DEVICES))
 		return fm_dev_read(r->dev, r->dev_off + at, size, value, attrs);
-	fm_dev_lock(r->dev);
+	if (!fmi_dev_lock(r->dev)) {
+		*value = fmi_size_mask(size);
+		return FM_EFF_FAULT;
+	}
 	effects = fm_dev_read(r->dev, r->dev_off + at, size, value, attrs);
 	fm_dev_unlock(r->dev);
 	return effects;
@@ -146,7 +153,8 @@ static inline unsigned write_in(const struct fm_port *port, const struct fm_rang
 	}
 	if (!(port->space->flags & FM_SPACE_LOCK_DEVICES))
 		return fm_dev_write(r->dev, r->dev_off + at, size, value, attrs);
-	fm_dev_lock(r->dev);
+	if (!fmi_dev_lock(r->dev))
+		return FM_EFF_FAULT;
 	effects = fm_dev_write(r->dev, r->dev_off + at, size, value, attrs);
 	fm_dev_unlock(r->dev);
 	return effects;
@@ -165,7 +173,7 @@ static unsigned piece_size(uint64_t off, uint64_t len)
 }
 
 static unsigned read_part(const struct fm_port *port, const struct fm_range *r, uint64_t gpa,
-			  uint8_t *buf, uint64_t len, struct fm_attrs attrs)
+			  uint8_t *buf, size_t len, struct fm_attrs attrs)
 {
 	unsigned effects = 0;
 
@@ -173,7 +181,7 @@ static unsigned read_part(const struct fm_port *port, const struct fm_range *r, 
 		fmi_mem_copy_out(buf, r->host + (gpa - r->gpa), len);
 		return 0;
 	}
-	for (uint64_t done = 0; done < len;) {
+	for (size_t done = 0; done < len;) {
 		unsigned size = piece_size(r->dev_off + (gpa + done - r->gpa), len - done);
 		uint64_t value;
 
@@ -185,7 +193,7 @@ static unsigned read_part(const struct fm_port *port, const struct fm_range *r, 
 }
 
 static unsigned write_part(const struct fm_port *port, const struct fm_range *r, uint64_t gpa,
-			   const uint8_t *buf, uint64_t len, struct fm_attrs attrs)
+			   const uint8_t *buf, size_t len, struct fm_attrs attrs)
 {
 	unsigned effects = 0;
 
@@ -193,7 +201,7 @@ static unsigned write_part(const struct fm_port *port, const struct fm_range *r,
 		fmi_mem_copy_in(r->host + (gpa - r->gpa), buf, len);
 		return mark(r, gpa - r->gpa, len);
 	}
-	for (uint64_t done = 0; done < len;) {
+	for (size_t done = 0; done < len;) {
 		unsigned size = piece_size(r->dev_off + (gpa + done - r->gpa), len - done);
 
 		effects |=
@@ -204,18 +212,18 @@ static unsigned write_part(const struct fm_port *port, const struct fm_range *r,
 }
 
 static unsigned read_all(struct fm_port *port, const struct fm_view *view, uint64_t gpa,
-			 uint8_t *buf, uint64_t len, struct fm_attrs attrs)
+			 uint8_t *buf, size_t len, struct fm_attrs attrs)
 {
 	unsigned effects = 0;
 
-	for (uint64_t n; len; len -= n, gpa += n, buf += n) {
+	for (size_t n; len; len -= n, gpa += n, buf += n) {
 		const struct fm_range *r = lookup(port, view, gpa);
 
 		if (r) {
-			n = fmi_min_u64(len, left_in(r, gpa));
+			n = (size_t)fmi_min_u64(len, left_in(r, gpa));
 			effects |= read_part(port, r, gpa, buf, n, attrs);
 		} else {
-			n = fmi_view_gap(view, gpa, len);
+			n = (size_t)fmi_view_gap(view, gpa, len);
 			memset(buf, 0xff, n);
 			effects |= FM_EFF_FAULT;
 		}
@@ -224,18 +232,18 @@ static unsigned read_all(struct fm_port *port, const struct fm_view *view, uint6
 }
 
 static unsigned write_all(struct fm_port *port, const struct fm_view *view, uint64_t gpa,
-			  const uint8_t *buf, uint64_t len, struct fm_attrs attrs)
+			  const uint8_t *buf, size_t len, struct fm_attrs attrs)
 {
 	unsigned effects = 0;
 
-	for (uint64_t n; len; len -= n, gpa += n, buf += n) {
+	for (size_t n; len; len -= n, gpa += n, buf += n) {
 		const struct fm_range *r = lookup(port, view, gpa);
 
 		if (r) {
-			n = fmi_min_u64(len, left_in(r, gpa));
+			n = (size_t)fmi_min_u64(len, left_in(r, gpa));
 			effects |= write_part(port, r, gpa, buf, n, attrs);
 		} else {
-			n = fmi_view_gap(view, gpa, len);
+			n = (size_t)fmi_view_gap(view, gpa, len);
 			effects |= FM_EFF_FAULT;
 		}
 	}
@@ -256,6 +264,10 @@ unsigned fm_port_read(struct fm_port *port, uint64_t gpa, unsigned size, uint64_
 		return FM_EFF_FAULT;
 	}
 	view = enter(port);
+	if (!view) {
+		*value = fmi_size_mask(size);
+		return FM_EFF_FAULT;
+	}
 	r = lookup(port, view, gpa);
 	if (r && left_in(r, gpa) >= size) {
 		effects = read_in(port, r, gpa, size, value, attrs);
@@ -282,6 +294,8 @@ unsigned fm_port_write(struct fm_port *port, uint64_t gpa, unsigned size, uint64
 	if (!fmi_is_access_size(size))
 		return FM_EFF_FAULT;
 	view = enter(port);
+	if (!view)
+		return FM_EFF_FAULT;
 	r = lookup(port, view, gpa);
 	if (r && left_in(r, gpa) >= size) {
 		effects = write_in(port, r, gpa, size, value, attrs);
@@ -300,13 +314,14 @@ unsigned fm_port_write(struct fm_port *port, uint64_t gpa, unsigned size, uint64
 unsigned fm_port_read_bytes(struct fm_port *port, uint64_t gpa, void *buf, size_t len,
 			    struct fm_attrs attrs)
 {
+	const struct fm_view *view = fmi_wraps(gpa, len) ? NULL : enter(port);
 	unsigned effects;
 
-	if (fmi_wraps(gpa, len)) {
+	if (!view) {
 		memset(buf, 0xff, len);
 		return FM_EFF_FAULT;
 	}
-	effects = read_all(port, enter(port), gpa, buf, len, attrs);
+	effects = read_all(port, view, gpa, buf, len, attrs);
 	leave(port);
 	return effects;
 }
@@ -314,11 +329,12 @@ unsigned fm_port_read_bytes(struct fm_port *port, uint64_t gpa, void *buf, size_
 unsigned fm_port_write_bytes(struct fm_port *port, uint64_t gpa, const void *buf, size_t len,
 			     struct fm_attrs attrs)
 {
+	const struct fm_view *view = fmi_wraps(gpa, len) ? NULL : enter(port);
 	unsigned effects;
 
-	if (fmi_wraps(gpa, len))
+	if (!view)
 		return FM_EFF_FAULT;
-	effects = write_all(port, enter(port), gpa, buf, len, attrs);
+	effects = write_all(port, view, gpa, buf, len, attrs);
 	leave(port);
 	return effects;
 }

@@ -26,6 +26,10 @@ struct fm_window;
 struct fm_view;
 struct fm_port;
 
+/*
+ * None of the functions that change a space, refresh it or wait may be called from inside a device's
+ * verb: see device.h.
+ */
 enum fm_space_flag {
 	FM_SPACE_LOCK_DEVICES = 1 << 0, /* take fm_dev_lock() around a device's verbs */
 };
@@ -189,8 +193,8 @@ FM_API int fm_view_diff(const struct fm_view *from, const struct fm_view *to, ui
 
 /*
  * A port is one initiator's way into a space: one for each vCPU, DMA engine or debugger. A port is
- * used by one thread at a time, not from inside an access of its own, and does not outlive its
- * space. Making and freeing one: any thread. FM_ERR_NOMEM.
+ * used by one thread at a time and does not outlive its space. An access from inside an access of
+ * the same port, or (with FM_SPACE_LOCK_DEVICES) to the device that is making it, is FM_EFF_FAULT. Making and freeing one: any thread. FM_ERR_NOMEM.
  */
 FM_API int fm_port_new(struct fm_port **out, struct fm_space *space, struct fm_error *err);
 FM_API void fm_port_free(struct fm_port *port);

@@ -474,9 +474,81 @@ static void a_read_only_block_is_never_mapped_for_writing(void **state)
 	fm_block_free(block);
 }
 
+/* A device that reaches through a port from inside its own read, as a guest can make DMA do. */
+struct echo {
+	struct fm_port *port;
+	uint64_t target;
+	uint64_t got;
+	unsigned effects;
+};
+
+static unsigned echo_read(void *state, uint64_t off, unsigned size, uint64_t *value,
+			  struct fm_attrs attrs)
+{
+	struct echo *e = state;
+
+	e->effects = fm_port_read(e->port, e->target, 4, &e->got, attrs);
+	*value = 7;
+	return 0;
+}
+
+static const struct fm_dev_ops echo_ops = {
+	.struct_size = sizeof(echo_ops),
+	.type = "echo",
+	.read = echo_read,
+};
+
+static void a_device_that_reaches_itself_gets_a_fault_and_does_not_hang(void **state)
+{
+	struct echo e = { .target = 0x1000 };
+	struct fm_space *space;
+	struct fm_port *outer, *inner;
+	struct fm_dev *dev;
+	uint64_t value;
+
+	assert_int_equal(fm_space_new(&space,
+				      &(struct fm_space_config){
+					      .struct_size = sizeof(struct fm_space_config),
+					      .name = "locked",
+					      .flags = FM_SPACE_LOCK_DEVICES },
+				      NULL),
+			 0);
+	assert_int_equal(
+		fm_dev_new(&dev, &echo_ops, &e,
+			   &(struct fm_dev_config){ .struct_size = sizeof(struct fm_dev_config),
+						    .name = "echo",
+						    .len = 0x1000 },
+			   NULL),
+		0);
+	assert_int_equal(fm_space_add(space,
+				      &(struct fm_window_config){
+					      .struct_size = sizeof(struct fm_window_config),
+					      .dev = dev,
+					      .gpa = 0x1000 },
+				      NULL, NULL),
+			 0);
+	assert_int_equal(fm_port_new(&outer, space, NULL), 0);
+	assert_int_equal(fm_port_new(&inner, space, NULL), 0);
+	e.port = inner; /* its own port: the lock says no */
+	assert_int_equal(fm_port_read(outer, 0x1000, 4, &value, FM_ATTRS_NONE), 0);
+	assert_int_equal(value, 7);
+	assert_int_equal(e.effects, FM_EFF_FAULT);
+	assert_int_equal(e.got, 0xffffffff);
+	e.port = outer; /* the port of the access under way */
+	e.target = 0x8000;
+	assert_int_equal(fm_port_read(outer, 0x1000, 4, &value, FM_ATTRS_NONE), 0);
+	assert_int_equal(e.effects, FM_EFF_FAULT);
+	assert_int_equal(fm_port_read(outer, 0x1ffc, 4, &value, FM_ATTRS_NONE), 0);
+	fm_port_free(inner);
+	fm_port_free(outer);
+	fm_space_free(space);
+	fm_dev_free(dev);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_device_that_reaches_itself_gets_a_fault_and_does_not_hang),
 		FACT(a_space_needs_a_name_and_known_fields),
 		FACT(a_window_of_length_zero_shows_the_rest_of_the_device),
 		FACT(a_window_leaves_neither_device_nor_space),
