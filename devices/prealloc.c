@@ -36,7 +36,8 @@ static void touch(const struct share *s)
 		return;
 	}
 	for (size_t i = 0; i < s->len; i += s->page)
-		__atomic_fetch_or(s->at + i, 0, __ATOMIC_RELAXED);
+		/* volatile: else a compiler may see that nothing changes and only load. */
+		__atomic_fetch_or((volatile char *)s->at + i, 0, __ATOMIC_RELAXED);
 }
 
 static void *populate(void *arg)
