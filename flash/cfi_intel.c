@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "flash/cfi_intel.h"
+
+#include "devices/bytes.h"
+
+enum command {
+	CMD_UNKNOWN = 0,
+	CMD_READ_ARRAY,
+	CMD_PROGRAM,
+	CMD_ERASE,
+	CMD_CLEAR_STATUS,
+	CMD_LOCK_SETUP,
+	CMD_READ_STATUS,
+	CMD_READ_ID,
+	CMD_QUERY,
+	CMD_SUSPEND,
+	CMD_CONFIRM,
+	CMD_BUFFER,
+};
+
+/* Second cycles of 60. */
+#define LOCK_BLOCK 0x01u
+#define LOCK_DOWN 0x2fu
+#define CONFIRM 0xd0u
+
+/* Commands are on D0-D7; the rest of a chip's data lines is "don't care". */
+static enum command decode(uint32_t value)
+{
+	switch (value & 0xffu) {
+	case 0xff:
+	case 0xf0: /* an AMD chip's reset; probing drivers write it before they know */
+	case 0x00:
+		return CMD_READ_ARRAY;
+	case 0x10:
+	case 0x40:
+		return CMD_PROGRAM;
+	case 0x20:
+		return CMD_ERASE;
+	case 0x50:
+		return CMD_CLEAR_STATUS;
+	case 0x60:
+		return CMD_LOCK_SETUP;
+	case 0x70:
+		return CMD_READ_STATUS;
+	case 0x90:
+		return CMD_READ_ID;
+	case 0x98:
+		return CMD_QUERY;
+	case 0xb0:
+		return CMD_SUSPEND;
+	case CONFIRM:
+		return CMD_CONFIRM;
+	case 0xe8:
+		return CMD_BUFFER;
+	default:
+		return CMD_UNKNOWN;
+	}
+}
+
+static struct fmi_intel_step step(enum fmi_action action, const char *command)
+{
+	return (struct fmi_intel_step){ .action = action, .command = command };
+}
+
+/* A command that has a second cycle: until it is over the chip shows its status. */
+static struct fmi_intel_step begin(struct fmi_intel *chip, enum fmi_intel_state state,
+				   const char *command)
+{
+	chip->state = state;
+	chip->mode = FMI_INTEL_SHOW_STATUS;
+	return step(FMI_ACTION_NONE, command);
+}
+
+static struct fmi_intel_step show(struct fmi_intel *chip, enum fmi_intel_mode mode,
+				  const char *command)
+{
+	chip->mode = mode;
+	return step(FMI_ACTION_NONE, command);
+}
+
+/* "Invalid command sequence": SR.4 and SR.5 together, and the command is over. */
+static struct fmi_intel_step bad_sequence(struct fmi_intel *chip, enum fmi_action action,
+					  const char *misuse)
+{
+	chip->state = FMI_INTEL_READY;
+	chip->sr |= FMI_SR_SEQUENCE;
+	return (struct fmi_intel_step){ .action = action, .misuse = misuse };
+}
+
+static struct fmi_intel_step end(struct fmi_intel *chip, enum fmi_action action,
+				 const char *command)
+{
+	chip->state = FMI_INTEL_READY;
+	return step(action, command);
+}
+
+static struct fmi_intel_step ready(struct fmi_intel *chip, uint32_t value)
+{
+	switch (decode(value)) {
+	case CMD_READ_ARRAY:
+		return show(chip, FMI_INTEL_SHOW_ARRAY, "read array");
+	case CMD_READ_STATUS:
+		return show(chip, FMI_INTEL_SHOW_STATUS, "read status");
+	case CMD_READ_ID:
+		return show(chip, FMI_INTEL_SHOW_ID, "read id");
+	case CMD_QUERY:
+		return show(chip, FMI_INTEL_SHOW_QUERY, "query");
+	case CMD_CLEAR_STATUS:
+		chip->sr = FMI_SR_READY;
+		return step(FMI_ACTION_NONE, "clear status");
+	case CMD_PROGRAM:
+		return begin(chip, FMI_INTEL_PROGRAM, "program");
+	case CMD_ERASE:
+		return begin(chip, FMI_INTEL_ERASE, "erase");
+	case CMD_LOCK_SETUP:
+		return begin(chip, FMI_INTEL_LOCK, "lock set-up");
+	case CMD_BUFFER:
+		return begin(chip, FMI_INTEL_COUNT, "buffered program");
+	case CMD_SUSPEND: /* nothing is under way: everything is done at once */
+		return step(FMI_ACTION_NONE, "suspend");
+	case CMD_CONFIRM:
+		return step(FMI_ACTION_NONE, "resume");
+	case CMD_UNKNOWN:
+		break;
+	}
+	return (struct fmi_intel_step){ .misuse = "unknown command" };
+}
+
+static struct fmi_intel_step lock(struct fmi_intel *chip, uint32_t value)
+{
+	switch (value & 0xffu) {
+	case LOCK_BLOCK:
+		return end(chip, FMI_ACTION_LOCK, "lock block");
+	case CONFIRM:
+		return end(chip, FMI_ACTION_UNLOCK, "unlock block");
+	case LOCK_DOWN:
+		return end(chip, FMI_ACTION_LOCK_DOWN, "lock down block");
+	default:
+		return bad_sequence(chip, FMI_ACTION_NONE, "60 without 01, D0 or 2F");
+	}
+}
+
+static struct fmi_intel_step count(struct fmi_intel *chip, uint32_t words, uint32_t value)
+{
+	if (value >= words)
+		return bad_sequence(chip, FMI_ACTION_NONE, "count larger than the write buffer");
+	chip->state = FMI_INTEL_DATA;
+	chip->words = value;
+	chip->left = value + 1;
+	return step(FMI_ACTION_NONE, "buffer count");
+}
+
+/*
+ * The first word says where the buffer lies, not the count cycle, which drivers write to the block's
+ * or the device's base; every further word must be in the same buffer.
+ */
+static struct fmi_intel_step data(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
+				  uint64_t off)
+{
+	uint64_t window = fmi_align_down(off, buffer_len);
+	uint32_t at = (uint32_t)(off - window);
+
+	if (chip->lo == chip->hi) {
+		chip->window = window;
+		chip->lo = at;
+		chip->hi = at + width;
+	} else if (window != chip->window) {
+		return bad_sequence(chip, FMI_ACTION_BUFFER_DROP,
+				    "buffer word outside the write buffer");
+	} else if (at < chip->lo) {
+		chip->lo = at;
+	} else if (at >= chip->hi) {
+		chip->hi = at + width;
+	}
+	if (!--chip->left)
+		chip->state = FMI_INTEL_CONFIRM;
+	return step(FMI_ACTION_BUFFER_PUT, NULL);
+}
+
+struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
+				      uint64_t off, uint32_t value)
+{
+	switch (chip->state) {
+	case FMI_INTEL_READY:
+		return ready(chip, value);
+	case FMI_INTEL_PROGRAM:
+		return end(chip, FMI_ACTION_PROGRAM, NULL);
+	case FMI_INTEL_ERASE:
+		if ((value & 0xffu) != CONFIRM)
+			return bad_sequence(chip, FMI_ACTION_NONE, "20 without D0");
+		return end(chip, FMI_ACTION_ERASE, "erase confirm");
+	case FMI_INTEL_LOCK:
+		return lock(chip, value);
+	case FMI_INTEL_COUNT:
+		return count(chip, buffer_len / width, value);
+	case FMI_INTEL_DATA:
+		return data(chip, buffer_len, width, off);
+	case FMI_INTEL_CONFIRM:
+		/* At any address: the buffer knows its own. */
+		if ((value & 0xffu) != CONFIRM)
+			return bad_sequence(chip, FMI_ACTION_BUFFER_DROP, "E8 without D0");
+		return end(chip, FMI_ACTION_BUFFER_PROGRAM, "buffer confirm");
+	case FMI_INTEL_STATES:
+		break;
+	}
+	return step(FMI_ACTION_NONE, NULL);
+}
+
+void fmi_intel_refused(struct fmi_intel *chip, enum fmi_action action)
+{
+	switch (action) {
+	case FMI_ACTION_PROGRAM:
+	case FMI_ACTION_BUFFER_PROGRAM:
+	case FMI_ACTION_LOCK:
+	case FMI_ACTION_LOCK_DOWN:
+		chip->sr |= FMI_SR_LOCKED | FMI_SR_PROGRAM;
+		break;
+	case FMI_ACTION_ERASE:
+	case FMI_ACTION_UNLOCK:
+		chip->sr |= FMI_SR_LOCKED | FMI_SR_ERASE;
+		break;
+	case FMI_ACTION_NONE:
+	case FMI_ACTION_BUFFER_PUT:
+	case FMI_ACTION_BUFFER_DROP:
+		break;
+	}
+}
+
+void fmi_intel_buffer_done(struct fmi_intel *chip)
+{
+	chip->words = 0;
+	chip->left = 0;
+	chip->window = 0;
+	chip->lo = 0;
+	chip->hi = 0;
+}
+
+void fmi_intel_reset(struct fmi_intel *chip)
+{
+	*chip = (struct fmi_intel){ .state = FMI_INTEL_READY,
+				    .mode = FMI_INTEL_SHOW_ARRAY,
+				    .sr = FMI_SR_READY };
+}
+
+bool fmi_intel_equal(const struct fmi_intel *a, const struct fmi_intel *b)
+{
+	return a->state == b->state && a->mode == b->mode && a->sr == b->sr &&
+	       a->words == b->words && a->left == b->left && a->window == b->window &&
+	       a->lo == b->lo && a->hi == b->hi;
+}
+
+/* Is the buffer's part of the state what DATA and CONFIRM can have? */
+static bool buffer_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32_t buffer_len,
+			 unsigned width)
+{
+	uint32_t words = buffer_len / width;
+	bool empty = chip->lo == chip->hi;
+
+	if (chip->words >= words || chip->left > chip->words + 1)
+		return false;
+	if ((chip->state == FMI_INTEL_CONFIRM) != !chip->left)
+		return false;
+	/* Held data and no data go with words that came and none that did. */
+	if (empty)
+		return chip->left == chip->words + 1 && !chip->lo && !chip->window;
+	return chip->left <= chip->words && chip->lo < chip->hi && chip->hi <= buffer_len &&
+	       !(chip->lo % width) && !(chip->hi % width) &&
+	       fmi_is_aligned(chip->window, buffer_len) &&
+	       fmi_in_range(chip->window, buffer_len, bank_len);
+}
+
+bool fmi_intel_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32_t buffer_len,
+		     unsigned width)
+{
+	const uint8_t known = FMI_SR_READY | FMI_SR_SEQUENCE | FMI_SR_LOCKED;
+	struct fmi_intel empty = *chip;
+
+	if (chip->state >= FMI_INTEL_STATES || chip->mode >= FMI_INTEL_MODES)
+		return false;
+	if ((chip->sr & ~known) || !(chip->sr & FMI_SR_READY))
+		return false;
+	if (chip->state != FMI_INTEL_READY && chip->mode != FMI_INTEL_SHOW_STATUS)
+		return false;
+	if (chip->state == FMI_INTEL_DATA || chip->state == FMI_INTEL_CONFIRM)
+		return buffer_valid(chip, bank_len, buffer_len, width);
+	fmi_intel_buffer_done(&empty);
+	return fmi_intel_equal(chip, &empty);
+}
+
+const char *fmi_intel_mode_name(enum fmi_intel_mode mode)
+{
+	switch (mode) {
+	case FMI_INTEL_SHOW_ARRAY:
+		return "read-array";
+	case FMI_INTEL_SHOW_STATUS:
+		return "read-status";
+	case FMI_INTEL_SHOW_ID:
+		return "read-id";
+	case FMI_INTEL_SHOW_QUERY:
+		return "query";
+	case FMI_INTEL_MODES:
+		break;
+	}
+	return "unknown";
+}

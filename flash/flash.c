@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A bank of flash as a device: its verbs and its making. */
+#include "flash/flash_private.h"
+
+#include "devices/config.h"
+#include "devices/guestmem.h"
+#include "devices/io_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A debugger wants to see memory, whatever mode the chips are in. */
+static unsigned flash_read(void *state, uint64_t off, unsigned size, uint64_t *value,
+			   struct fm_attrs attrs)
+{
+	struct fmi_flash *f = state;
+
+	*value = attrs.debug ? fmi_mem_read(f->array + off, size) : fmi_lanes_read(f, off, size);
+	return 0;
+}
+
+static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t value,
+			    struct fm_attrs attrs)
+{
+	struct fmi_flash *f = state;
+	bool before = fmi_flash_mappable(f);
+	unsigned effects;
+
+	/* A store cannot set bits, and a command would change what the guest sees. */
+	if (attrs.debug)
+		return FM_EFF_FAULT;
+	effects = fmi_lanes_write(f, off, size, value);
+	if (fmi_flash_mappable(f) == before)
+		return effects;
+	f->stats.array_entries += !before;
+	return effects | FM_EFF_REMAP;
+}
+
+static void flash_map(void *state, uint64_t off, struct fm_mapping *out)
+{
+	struct fmi_flash *f = state;
+
+	out->len = f->geo.len;
+	out->prot = fmi_flash_mappable(f) ? FM_MAP_READ | FM_MAP_EXEC : 0;
+	out->block = f->block;
+}
+
+static int flash_flush(void *state, struct fm_error *err)
+{
+	struct fmi_flash *f = state;
+	int rc = f->image ? fmi_image_flush(f->image, err) : 0;
+
+	/* The block itself may be a file. */
+	return rc ? rc : fm_block_sync(f->block, 0, f->geo.len, err);
+}
+
+static void reset_chips(struct fmi_flash *f)
+{
+	f->together = true;
+	fmi_intel_reset(&f->chip[0]);
+	memset(f->buffer, 0xff, f->geo.buffer_len);
+	memset(f->locks, 0, (size_t)f->geo.blocks * f->geo.chips);
+	f->locked = 0;
+}
+
+static unsigned flash_reset(void *state, enum fm_reset_kind kind)
+{
+	struct fmi_flash *f = state;
+	bool before = fmi_flash_mappable(f);
+
+	/* One kernel jumps to another: nothing pulls the chips' reset line. */
+	if (kind == FM_RESET_KEXEC)
+		return 0;
+	reset_chips(f);
+	return before ? 0 : FM_EFF_REMAP;
+}
+
+static int flash_sanitize(void *state, struct fm_error *err)
+{
+	struct fmi_flash *f = state;
+
+	if (f->read_only)
+		return fm_error_set(err, FM_ERR_ACCESS, 0,
+				    "%s: the bank is read-only, expected a writable one",
+				    fm_dev_name(f->dev));
+	fmi_array_sanitize(f);
+	return flash_flush(f, err);
+}
+
+static void flash_save(void *state, struct fm_state_writer *w)
+{
+	fmi_flash_save(state, w);
+}
+
+static int flash_load(void *state, struct fm_state_reader *r, struct fm_error *err)
+{
+	struct fmi_flash *f = state;
+	int rc = fmi_flash_load(f, r, err);
+
+	/* Whoever restores a state has restored the block's contents too, or is about to. */
+	if (!rc && f->image)
+		fmi_image_stale(f->image);
+	return rc;
+}
+
+static const char *narrow_name(enum fm_flash_narrow narrow)
+{
+	switch (narrow) {
+	case FM_FLASH_NARROW_IGNORE:
+		return "ignore";
+	case FM_FLASH_NARROW_LANES:
+		return "lanes";
+	case FM_FLASH_NARROW_BROADCAST:
+		return "broadcast";
+	}
+	return "unknown";
+}
+
+static void flash_describe(void *state, const struct fm_visitor *v)
+{
+	struct fmi_flash *f = state;
+
+	v->text(v->ctx, "block", fm_block_name(f->block));
+	v->text(v->ctx, "set", "intel");
+	v->u64(v->ctx, "bank_width", f->geo.bank_width);
+	v->u64(v->ctx, "chip_width", f->geo.chip_width);
+	v->u64(v->ctx, "blocks", f->geo.blocks);
+	for (unsigned i = 0; i < f->geo.nregions; i++) {
+		v->u64(v->ctx, "block_len", f->geo.region[i].block_len);
+		v->u64(v->ctx, "block_count", f->geo.region[i].count);
+	}
+	v->u64(v->ctx, "buffer_len", f->geo.buffer_len);
+	v->text(v->ctx, "narrow", narrow_name(f->narrow));
+	v->u64(v->ctx, "read_only", f->read_only);
+}
+
+static void flash_free(void *state)
+{
+	struct fmi_flash *f = state;
+
+	fmi_image_close(f->image);
+	free(f->locks);
+	free(f->buffer);
+	free(f);
+}
+
+static const struct fm_dev_ops flash_ops = {
+	.struct_size = sizeof(flash_ops),
+	.type = "cfi-flash-intel",
+	.version = FMI_FLASH_STATE_VERSION,
+	.read = flash_read,
+	.write = flash_write,
+	.map = flash_map,
+	.flush = flash_flush,
+	.reset = flash_reset,
+	.sanitize = flash_sanitize,
+	.save = flash_save,
+	.load = flash_load,
+	.describe = flash_describe,
+	.free = flash_free,
+};
+
+int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out)
+{
+	struct fmi_flash *f = dev ? fm_dev_state(dev, &flash_ops) : NULL;
+
+	if (!f || !out)
+		return FM_ERR_ARG;
+	*out = f->stats;
+	return 0;
+}
+
+/* --- making one -------------------------------------------------------------------------- */
+
+#define BAD(err, ...) fm_error_set(err, FM_ERR_ARG, 0, __VA_ARGS__)
+
+static int check_image(const struct fm_flash_config *c, const char *name, struct fm_error *err)
+{
+	if (c->image && c->use_image_fd)
+		return BAD(err, "%s: fm_flash_config has both image and image_fd, expected one",
+			   name);
+	if (c->create && (!c->image || c->read_only))
+		return BAD(err, "%s: fm_flash_config.create needs image, a path, and not read_only",
+			   name);
+	if ((c->image || c->use_image_fd) && (fm_block_flags(c->block) & FM_BLOCK_READONLY))
+		return BAD(err, "%s: block %s is read-only, expected one to read the image into",
+			   name, fm_block_name(c->block));
+	return 0;
+}
+
+static int check(const struct fm_flash_config *c, const char *name, struct fm_error *err)
+{
+	if (c->set != FM_FLASH_INTEL)
+		return BAD(err, "%s: fm_flash_config.set is %d, expected %d (Intel)", name,
+			   (int)c->set, FM_FLASH_INTEL);
+	if ((unsigned)c->narrow > FM_FLASH_NARROW_BROADCAST)
+		return BAD(err,
+			   "%s: fm_flash_config.narrow is %d, expected 0 (ignore), 1 (lanes) or 2 "
+			   "(broadcast)",
+			   name, (int)c->narrow);
+	return check_image(c, name, err);
+}
+
+static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char *name,
+		struct fm_error *err)
+{
+	unsigned width;
+	int rc = fmi_geometry_init(&f->geo, c, name, err);
+
+	if (rc)
+		return rc;
+	f->block = c->block;
+	f->dirty = fm_block_dirty(c->block);
+	f->array = fm_block_ptr(c->block);
+	f->narrow = c->narrow;
+	f->read_only = c->read_only || (fm_block_flags(c->block) & FM_BLOCK_READONLY);
+	f->manufacturer = c->manufacturer ? c->manufacturer : 0x0089;
+	f->device_id = c->device_id ? c->device_id : 0x0018;
+	f->all = (1u << f->geo.chips) - 1;
+	f->chip_mask = fmi_size_mask(f->geo.chip_width);
+	f->word_mask = fmi_size_mask(f->geo.bank_width);
+	for (width = 0; width < f->geo.bank_width; width += f->geo.chip_width)
+		f->repeat |= UINT64_C(1) << (8 * width);
+	f->buffer = malloc(f->geo.buffer_len);
+	f->locks = malloc((size_t)f->geo.blocks * f->geo.chips);
+	if (!f->buffer || !f->locks)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", name);
+	reset_chips(f);
+	fmi_query_build(f);
+	return 0;
+}
+
+static int open_image(struct fmi_flash *f, const struct fm_flash_config *c, struct fm_error *err)
+{
+	struct fmi_image_config cfg = {
+		.io = c->io,
+		.bank = fm_dev_name(f->dev),
+		.path = c->image,
+		.fd = c->image_fd,
+		.read_only = f->read_only,
+		.create = c->create,
+		.array = f->array,
+		.len = f->geo.len,
+		.stats = &f->stats,
+	};
+	int rc;
+
+	if (!c->image && !c->use_image_fd)
+		return 0;
+	rc = fmi_io_check(&cfg.io, cfg.bank, err);
+	if (!rc)
+		rc = fmi_image_open(&f->image, &cfg, err);
+	if (rc)
+		return rc;
+	fm_dirty_mark(f->dirty, 0, f->geo.len);
+	fmi_image_attach(f->image, f->dev);
+	return 0;
+}
+
+int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg, struct fm_error *err)
+{
+	struct fm_flash_config c;
+	struct fm_dev_config dev = { .struct_size = sizeof(dev) };
+	struct fmi_flash *f;
+	int rc = fmi_config_copy(&c, sizeof(c), cfg, "fm_flash_config", err);
+
+	if (rc)
+		return rc;
+	if (!c.block)
+		return BAD(err, "fm_flash_config.block is NULL");
+	dev.name = c.name ? c.name : fm_block_name(c.block);
+	dev.len = fm_block_len(c.block);
+	rc = check(&c, dev.name, err);
+	if (rc)
+		return rc;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", dev.name);
+	rc = init(f, &c, dev.name, err);
+	if (!rc)
+		rc = fm_dev_new(&f->dev, &flash_ops, f, &dev, err);
+	if (rc) {
+		flash_free(f);
+		return rc;
+	}
+	rc = open_image(f, &c, err);
+	if (rc) {
+		fm_dev_free(f->dev);
+		return rc;
+	}
+	*out = f->dev;
+	return 0;
+}

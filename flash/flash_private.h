@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * flash_private: what the files of this folder share. A bus cycle goes lanes.c (which chips) ->
+ * cfi_intel.c (what it means to a chip) -> array.c (what it does to the cells).
+ */
+#ifndef FIRMEM_FLASH_PRIVATE_H
+#define FIRMEM_FLASH_PRIVATE_H
+
+#include <firmem/dirty.h>
+#include <firmem/flash.h>
+
+#include "flash/cfi_intel.h"
+
+#define FMI_FLASH_STATE_VERSION 1u
+
+/* The query structure that a chip can show: JESD68.01 tables, four regions, and the Intel extension. */
+#define FMI_QUERY_LEN 0x60u
+
+/* --- geometry ---------------------------------------------------------------------------- */
+
+struct fmi_flash_region {
+	uint64_t base;      /* offset of its first block in the bank */
+	uint64_t block_len; /* bytes of the bank */
+	uint32_t count;     /* blocks */
+	uint32_t first;     /* number of its first block in the bank */
+};
+
+struct fmi_geometry {
+	uint64_t len;        /* bytes of the bank */
+	unsigned bank_width; /* bytes */
+	unsigned chip_width; /* bytes */
+	unsigned chips;
+	uint32_t buffer_len; /* bytes of the bank's write buffer, a power of two */
+	uint32_t blocks;     /* erase blocks of the bank */
+	unsigned nregions;
+	struct fmi_flash_region region[FM_FLASH_REGIONS];
+};
+
+/* One erase block of the bank. */
+struct fmi_erase_block {
+	uint64_t off;
+	uint64_t len;
+	uint32_t number;
+};
+
+/* Check a config's geometry and fill *geo, defaults included. FM_ERR_ARG: the field is named. */
+int fmi_geometry_init(struct fmi_geometry *geo, const struct fm_flash_config *cfg, const char *name,
+		      struct fm_error *err);
+/* The erase block that contains `off`, which is inside the bank. */
+struct fmi_erase_block fmi_geometry_block(const struct fmi_geometry *geo, uint64_t off);
+
+/* --- the image file ------------------------------------------------------------------------ */
+
+struct fmi_image;
+
+/* Where an image file's bytes live and who hears of it. */
+struct fmi_image_config {
+	const struct fm_io *io;
+	const char *bank; /* name of the bank, for messages */
+	const char *path; /* NULL: `fd` */
+	int fd;
+	bool read_only;
+	bool create;
+	uint8_t *array; /* borrowed: what the file persists */
+	uint64_t len;
+	struct fm_flash_stats *stats; /* borrowed: host writes are counted there */
+};
+
+/* Open, lock and check the file (or make it, FF), and read it into the array. */
+int fmi_image_open(struct fmi_image **out, const struct fmi_image_config *cfg,
+		   struct fm_error *err);
+/* From now on write what the device's medium operations change. */
+void fmi_image_attach(struct fmi_image *image, struct fm_dev *dev);
+void fmi_image_close(struct fmi_image *image);
+/* The array may differ anywhere from the file: the next flush writes all of it. */
+void fmi_image_stale(struct fmi_image *image);
+/* Write what failed, then sync. */
+int fmi_image_flush(struct fmi_image *image, struct fm_error *err);
+
+/* --- the bank ------------------------------------------------------------------------------ */
+
+enum fmi_lock {
+	FMI_LOCKED = 1 << 0,      /* as block lock status shows it: bit 0 */
+	FMI_LOCKED_DOWN = 1 << 1, /* bit 1; implies FMI_LOCKED */
+};
+
+/* A set of chips: bit n is chip n. */
+typedef unsigned fmi_chips;
+
+struct fmi_flash {
+	struct fm_dev *dev;
+	struct fm_block *block;
+	struct fm_dirty *dirty;
+	struct fmi_image *image; /* NULL when nothing persists */
+	uint8_t *array;
+	struct fmi_geometry geo;
+	enum fm_flash_narrow narrow;
+	bool read_only;
+	uint16_t manufacturer;
+	uint16_t device_id;
+
+	fmi_chips all;      /* every chip */
+	uint64_t chip_mask; /* data bits of one chip */
+	uint64_t repeat;    /* times a chip's value: that value on every chip's lanes */
+	uint64_t word_mask; /* data bits of the bank */
+	bool together;      /* all chips are as chip[0] is, and only it is kept */
+	struct fmi_intel chip[FM_FLASH_CHIPS];
+	/* The chips' write buffers, interleaved as the array is; FF where a chip holds no data. */
+	uint8_t *buffer;
+	uint8_t *locks;  /* enum fmi_lock, by block number * chips + chip */
+	uint32_t locked; /* how many of them are not 0 */
+	uint8_t query[FMI_QUERY_LEN];
+	struct fm_flash_stats stats;
+};
+
+/* Chip n's state. To change it alone, part the chips first. */
+static inline struct fmi_intel *fmi_flash_chip(struct fmi_flash *f, unsigned n)
+{
+	return &f->chip[f->together ? 0 : n];
+}
+
+/* Are all chips in read-array mode? Then the bank is plain memory to a reader. */
+bool fmi_flash_mappable(struct fmi_flash *f);
+
+/* --- lanes: from the bus to the chips ---------------------------------------------------------- */
+
+/* An access inside the bank, of any width and alignment. Effects without REMAP. */
+unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
+uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size);
+/* If all chips are alike, keep only one state from now on. */
+void fmi_lanes_join(struct fmi_flash *f);
+
+/* --- array: the cells -------------------------------------------------------------------------- */
+
+/* The data bits of a set of chips on the bank's bus. */
+uint64_t fmi_array_lanes(const struct fmi_flash *f, fmi_chips chips);
+
+/*
+ * Operations of a set of chips in one bus cycle. Those that refuse, because their block is locked,
+ * are left in *refused. `off` is a bank word (for erase and locks: anywhere in the block). Effects.
+ */
+unsigned fmi_array_program(struct fmi_flash *f, fmi_chips chips, uint64_t off, uint64_t data,
+			   fmi_chips *refused);
+unsigned fmi_array_erase(struct fmi_flash *f, fmi_chips chips, uint64_t off, fmi_chips *refused);
+/* Program [lo, hi) of the buffers to the same place behind `window`; the buffers are then empty. */
+unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips, uint64_t window,
+				  uint32_t lo, uint32_t hi, fmi_chips *refused);
+/* Hold a word for later, and forget what is held in [lo, hi). */
+void fmi_array_buffer_put(struct fmi_flash *f, fmi_chips chips, uint32_t at, uint64_t data);
+void fmi_array_buffer_drop(struct fmi_flash *f, fmi_chips chips, uint32_t lo, uint32_t hi);
+/* FMI_ACTION_LOCK, UNLOCK, LOCK_DOWN. */
+void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi_action how,
+		    fmi_chips *refused);
+uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t off);
+/* Everything FF, locks or not; the dirty log and the medium stream are told. */
+unsigned fmi_array_sanitize(struct fmi_flash *f);
+
+/* --- what chips tell about themselves ------------------------------------------------------------ */
+
+/* Fill f->query from the geometry. */
+void fmi_query_build(struct fmi_flash *f);
+/* What chip n shows in query mode, and in read-ID mode, at a bank word. */
+uint8_t fmi_query_read(const struct fmi_flash *f, uint64_t off);
+uint16_t fmi_query_id(const struct fmi_flash *f, unsigned chip, uint64_t off);
+
+/* --- saved state --------------------------------------------------------------------------------- */
+
+void fmi_flash_save(struct fmi_flash *f, struct fm_state_writer *w);
+int fmi_flash_load(struct fmi_flash *f, struct fm_state_reader *r, struct fm_error *err);
+
+#endif

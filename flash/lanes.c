@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From the bus to the chips: an access becomes cycles of the bank's width, low address first, and
+ * each chip sees its own lanes. While all chips are in the same state only one state is kept; a
+ * cycle that does not mean the same to all of them parts them.
+ */
+#include "flash/flash_private.h"
+
+#include "devices/guestmem.h"
+
+/* One cycle of the bank's bus. */
+struct cycle {
+	uint64_t off;     /* the bank word */
+	fmi_chips chips;  /* who sees it */
+	uint64_t command; /* for chips that await a command, each on its lanes */
+	uint64_t data;    /* for chips that await data: ones where no byte came */
+};
+
+bool fmi_flash_mappable(struct fmi_flash *f)
+{
+	if (f->together)
+		return f->chip[0].mode == FMI_INTEL_SHOW_ARRAY;
+	for (unsigned n = 0; n < f->geo.chips; n++) {
+		if (f->chip[n].mode != FMI_INTEL_SHOW_ARRAY)
+			return false;
+	}
+	return true;
+}
+
+static void part(struct fmi_flash *f)
+{
+	if (!f->together)
+		return;
+	for (unsigned n = 1; n < f->geo.chips; n++)
+		f->chip[n] = f->chip[0];
+	f->together = false;
+}
+
+void fmi_lanes_join(struct fmi_flash *f)
+{
+	if (f->together)
+		return;
+	for (unsigned n = 1; n < f->geo.chips; n++) {
+		if (!fmi_intel_equal(&f->chip[0], &f->chip[n]))
+			return;
+	}
+	f->together = true;
+}
+
+static unsigned first_of(fmi_chips chips)
+{
+	unsigned n = 0;
+
+	while (!(chips & 1u << n))
+		n++;
+	return n;
+}
+
+static uint32_t lane_value(const struct fmi_flash *f, uint64_t word, unsigned chip)
+{
+	return (uint32_t)(word >> (8 * f->geo.chip_width * chip) & f->chip_mask);
+}
+
+/* --- writes ------------------------------------------------------------------------------ */
+
+static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip,
+		       const struct fmi_intel_step *step, enum fmi_intel_mode before)
+{
+	enum fmi_intel_mode mode = fmi_flash_chip(f, chip)->mode;
+	struct fm_trace_event event = {
+		.off = c->off,
+		.size = f->geo.bank_width,
+		.value = lane_value(f, c->command, chip),
+	};
+
+	if (step->command) {
+		event.kind = FM_TRACE_COMMAND;
+		event.text = step->command;
+		fm_trace_emit(f->dev, event);
+	}
+	if (step->misuse) {
+		event.kind = FM_TRACE_MISUSE;
+		event.text = step->misuse;
+		fm_trace_emit(f->dev, event);
+	}
+	if (mode != before) {
+		event.kind = FM_TRACE_MODE;
+		event.text = fmi_intel_mode_name(mode);
+		fm_trace_emit(f->dev, event);
+	}
+}
+
+/* What a chip makes of a cycle. */
+static enum fmi_action step_chip(struct fmi_flash *f, const struct cycle *c, unsigned chip,
+				 bool trace)
+{
+	struct fmi_intel *state = fmi_flash_chip(f, chip);
+	enum fmi_intel_mode before = state->mode;
+	struct fmi_intel_step step = fmi_intel_write(state, f->geo.buffer_len, f->geo.bank_width,
+						     c->off, lane_value(f, c->command, chip));
+
+	if (trace && fm_trace_on(f->dev))
+		trace_step(f, c, chip, &step, before);
+	return step.action;
+}
+
+/* The chips' buffers are programmed, or given up. All of `chips` hold the same range. */
+static unsigned end_buffer(struct fmi_flash *f, fmi_chips chips, bool program, fmi_chips *refused)
+{
+	struct fmi_intel *state = fmi_flash_chip(f, first_of(chips));
+	unsigned effects = 0;
+
+	if (program)
+		effects = fmi_array_program_buffer(f, chips, state->window, state->lo, state->hi,
+						   refused);
+	else
+		fmi_array_buffer_drop(f, chips, state->lo, state->hi);
+	for (unsigned n = 0; n < f->geo.chips; n++) {
+		if (chips & 1u << n)
+			fmi_intel_buffer_done(fmi_flash_chip(f, n));
+	}
+	return effects;
+}
+
+static void refuse(struct fmi_flash *f, fmi_chips chips, enum fmi_action action)
+{
+	if (chips != f->all)
+		part(f);
+	for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++) {
+		if (chips & 1u << n)
+			fmi_intel_refused(&f->chip[n], action);
+	}
+}
+
+/* Do what `chips` ask for in one and the same way. */
+static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
+		    enum fmi_action action)
+{
+	fmi_chips refused = 0;
+	unsigned effects = 0;
+
+	switch (action) {
+	case FMI_ACTION_NONE:
+		return 0;
+	case FMI_ACTION_BUFFER_PUT:
+		fmi_array_buffer_put(f, chips, (uint32_t)(c->off & (f->geo.buffer_len - 1)),
+				     c->data);
+		return 0;
+	case FMI_ACTION_PROGRAM:
+		effects = fmi_array_program(f, chips, c->off, c->data, &refused);
+		break;
+	case FMI_ACTION_ERASE:
+		effects = fmi_array_erase(f, chips, c->off, &refused);
+		break;
+	case FMI_ACTION_BUFFER_PROGRAM:
+	case FMI_ACTION_BUFFER_DROP:
+		effects = end_buffer(f, chips, action == FMI_ACTION_BUFFER_PROGRAM, &refused);
+		break;
+	case FMI_ACTION_LOCK:
+	case FMI_ACTION_UNLOCK:
+	case FMI_ACTION_LOCK_DOWN:
+		fmi_array_lock(f, chips, c->off, action, &refused);
+		break;
+	}
+	if (refused)
+		refuse(f, refused, action);
+	return effects;
+}
+
+/* Do chips a and b, parted, ask for the same? A buffer's range is the chip's own. */
+static bool same_wish(const struct fmi_flash *f, const enum fmi_action *wish, unsigned a,
+		      unsigned b)
+{
+	if (wish[a] != wish[b])
+		return false;
+	if (wish[a] != FMI_ACTION_BUFFER_PROGRAM && wish[a] != FMI_ACTION_BUFFER_DROP)
+		return true;
+	return f->chip[a].window == f->chip[b].window && f->chip[a].lo == f->chip[b].lo &&
+	       f->chip[a].hi == f->chip[b].hi;
+}
+
+static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
+{
+	enum fmi_action wish[FM_FLASH_CHIPS] = { FMI_ACTION_NONE };
+	fmi_chips left = c->chips;
+	unsigned effects = 0;
+
+	for (unsigned n = 0; n < f->geo.chips; n++) {
+		if (c->chips & 1u << n)
+			wish[n] = step_chip(f, c, n, true);
+	}
+	while (left) {
+		unsigned first = first_of(left);
+		fmi_chips group = 0;
+
+		for (unsigned n = first; n < f->geo.chips; n++) {
+			if ((left & 1u << n) && same_wish(f, wish, first, n))
+				group |= 1u << n;
+		}
+		effects |= act(f, c, group, wish[first]);
+		left &= ~group;
+	}
+	fmi_lanes_join(f);
+	return effects;
+}
+
+static unsigned cycle(struct fmi_flash *f, const struct cycle *c)
+{
+	uint64_t same = (c->command & f->chip_mask) * f->repeat;
+
+	if (f->together && c->chips == f->all &&
+	    (same == c->command || fmi_intel_takes_data(&f->chip[0])))
+		return act(f, c, f->all, step_chip(f, c, 0, true));
+	part(f);
+	return cycle_parted(f, c);
+}
+
+static unsigned ignored(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
+{
+	f->stats.ignored_writes++;
+	if (fm_trace_on(f->dev))
+		fm_trace_emit(f->dev,
+			      (struct fm_trace_event){ .kind = FM_TRACE_IGNORED,
+						       .off = off,
+						       .size = size,
+						       .value = value,
+						       .text = "write narrower than the bank" });
+	return 0;
+}
+
+/* The chips whose lanes the bytes [skip, skip + n) of a bank word cover whole. */
+static fmi_chips covered(const struct fmi_flash *f, unsigned skip, unsigned n)
+{
+	unsigned width = f->geo.chip_width;
+	fmi_chips chips = 0;
+
+	for (unsigned chip = 0; chip < f->geo.chips; chip++) {
+		if (chip * width >= skip && (chip + 1) * width <= skip + n)
+			chips |= 1u << chip;
+	}
+	return chips;
+}
+
+/* A write of n bytes, fewer than the bank's, `skip` bytes into the bank word at `word`. */
+static unsigned narrow(struct fmi_flash *f, uint64_t word, unsigned skip, unsigned n,
+		       uint64_t value)
+{
+	uint64_t bytes = fmi_size_mask(n) << (8 * skip);
+	struct cycle c = { .off = word };
+
+	switch (f->narrow) {
+	case FM_FLASH_NARROW_IGNORE:
+		break;
+	case FM_FLASH_NARROW_LANES:
+		c.chips = covered(f, skip, n);
+		c.command = value << (8 * skip);
+		c.data = c.command;
+		break;
+	case FM_FLASH_NARROW_BROADCAST:
+		c.chips = f->all;
+		c.command = (value & f->chip_mask) * f->repeat;
+		c.data = value << (8 * skip) | ~bytes;
+		break;
+	}
+	return c.chips ? cycle(f, &c) : ignored(f, word + skip, n, value);
+}
+
+unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
+{
+	unsigned width = f->geo.bank_width;
+	unsigned effects = 0;
+
+	for (;;) {
+		unsigned skip = (unsigned)(off & (width - 1));
+		unsigned n = size < width - skip ? size : width - skip;
+
+		if (n == width) {
+			uint64_t word = value & f->word_mask;
+
+			effects |= cycle(f, &(struct cycle){ .off = off,
+							     .chips = f->all,
+							     .command = word,
+							     .data = word });
+		} else {
+			effects |= narrow(f, off - skip, skip, n, value & fmi_size_mask(n));
+		}
+		if (n == size)
+			return effects;
+		off += n;
+		size -= n;
+		value >>= 8 * n;
+	}
+}
+
+/* --- reads ------------------------------------------------------------------------------- */
+
+static uint64_t chip_read(struct fmi_flash *f, unsigned chip, uint64_t off)
+{
+	const struct fmi_intel *state = fmi_flash_chip(f, chip);
+	unsigned width = f->geo.chip_width;
+
+	switch (state->mode) {
+	case FMI_INTEL_SHOW_ARRAY:
+		return fmi_mem_read(f->array + off + (size_t)chip * width, width);
+	case FMI_INTEL_SHOW_STATUS:
+		return state->sr;
+	case FMI_INTEL_SHOW_ID:
+		return fmi_query_id(f, chip, off) & f->chip_mask;
+	case FMI_INTEL_SHOW_QUERY:
+		return fmi_query_read(f, off);
+	case FMI_INTEL_MODES:
+		break;
+	}
+	return 0;
+}
+
+static uint64_t word_read(struct fmi_flash *f, uint64_t off)
+{
+	uint64_t word = 0;
+
+	if (f->together && f->chip[0].mode == FMI_INTEL_SHOW_STATUS)
+		return f->chip[0].sr * f->repeat;
+	for (unsigned n = 0; n < f->geo.chips; n++)
+		word |= chip_read(f, n, off) << (8 * f->geo.chip_width * n);
+	return word;
+}
+
+uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size)
+{
+	unsigned width = f->geo.bank_width;
+	uint64_t value = 0;
+
+	if (fmi_flash_mappable(f))
+		return fmi_mem_read(f->array + off, size);
+	for (unsigned done = 0; done < size;) {
+		unsigned skip = (unsigned)((off + done) & (width - 1));
+		unsigned n = size - done < width - skip ? size - done : width - skip;
+		uint64_t word = word_read(f, off + done - skip) >> (8 * skip);
+
+		value |= (word & fmi_size_mask(n)) << (8 * done);
+		done += n;
+	}
+	return value;
+}
