@@ -6,6 +6,7 @@
 #include "devices/space_private.h"
 
 #include "devices/bytes.h"
+#include "devices/device_private.h"
 
 #include <firmem/block.h>
 
@@ -35,7 +36,8 @@ static void describe(struct fm_range *r, const struct fm_mapping *m)
 static void show(const struct fm_space *space, const struct fm_window *w,
 		 const struct fmi_span *span, struct fmi_view_builder *b)
 {
-	bool lock = space->flags & FM_SPACE_LOCK_DEVICES;
+	/* Not ours to unlock where a verb of this device is what changes the map. */
+	bool locked = (space->flags & FM_SPACE_LOCK_DEVICES) && fmi_dev_lock(w->dev);
 	uint64_t left = span->last - span->first + 1;
 	struct fm_range r = { .gpa = span->first,
 			      .dev = w->dev,
@@ -43,8 +45,6 @@ static void show(const struct fm_space *space, const struct fm_window *w,
 			      .priority = w->priority,
 			      .window = w };
 
-	if (lock)
-		fm_dev_lock(w->dev);
 	while (left) {
 		struct fm_range part = r;
 		struct fm_mapping m = { 0 };
@@ -60,7 +60,7 @@ static void show(const struct fm_space *space, const struct fm_window *w,
 		r.dev_off += part.len;
 		left -= part.len;
 	}
-	if (lock)
+	if (locked)
 		fm_dev_unlock(w->dev);
 }
 

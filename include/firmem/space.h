@@ -7,8 +7,9 @@
  * Threads: windows may be changed by any thread while others access through their ports. A change
  * makes a new view and swaps it in atomically: an access sees the old map or the new one, never a
  * mixture. A change asks devices for their mapping (under fm_dev_lock() with
- * FM_SPACE_LOCK_DEVICES): so never change a space from a device's verb or with a device locked, but
- * note it and act when the access has returned. Changes wait for each other, accesses for nothing.
+ * FM_SPACE_LOCK_DEVICES): so never change, refresh or quiesce a space from a device's verb or with a
+ * device locked, but note it and act when the access has returned. Changes wait for each other,
+ * accesses for nothing.
  * Optional: an emulator with an address map of its own calls fm_dev_* directly.
  */
 #ifndef FIRMEM_SPACE_H
@@ -26,10 +27,6 @@ struct fm_window;
 struct fm_view;
 struct fm_port;
 
-/*
- * None of the functions that change a space, refresh it or wait may be called from inside a device's
- * verb: see device.h.
- */
 enum fm_space_flag {
 	FM_SPACE_LOCK_DEVICES = 1 << 0, /* take fm_dev_lock() around a device's verbs */
 };
@@ -194,7 +191,8 @@ FM_API int fm_view_diff(const struct fm_view *from, const struct fm_view *to, ui
 /*
  * A port is one initiator's way into a space: one for each vCPU, DMA engine or debugger. A port is
  * used by one thread at a time and does not outlive its space. An access from inside an access of
- * the same port, or (with FM_SPACE_LOCK_DEVICES) to the device that is making it, is FM_EFF_FAULT. Making and freeing one: any thread. FM_ERR_NOMEM.
+ * the same port, or (with FM_SPACE_LOCK_DEVICES) to the device that is making it, is FM_EFF_FAULT.
+ * Making and freeing one: any thread. FM_ERR_NOMEM.
  */
 FM_API int fm_port_new(struct fm_port **out, struct fm_space *space, struct fm_error *err);
 FM_API void fm_port_free(struct fm_port *port);
