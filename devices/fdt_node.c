@@ -9,19 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PATH_SHOWN 120 /* bytes of a path in a message */
+
 /* --- messages ------------------------------------------------------------------------------ */
 
 int fmi_fdt_fail(struct fm_error *err, int code, const struct fm_fdt_node *node, const char *prop,
 		 const char *fmt, ...)
 {
+	int len = node->parent ? node->path_len : 1;
+	/* The end of a path tells more than its beginning. */
+	int cut = len > PATH_SHOWN ? len - PATH_SHOWN : 0;
 	char text[200];
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	return fm_error_set(err, code, 0, "%s: %.*s: %s%s%s", node->tree->source,
-			    node->parent ? node->path_len : 1, node->tree->path, prop ? prop : "",
+	return fm_error_set(err, code, 0, "%s: %s%.*s: %s%s%s", node->tree->source,
+			    cut ? "..." : "", len - cut, node->tree->path + cut, prop ? prop : "",
 			    prop ? ": " : "", text);
 }
 
@@ -188,7 +193,7 @@ static int translate(const struct fm_fdt_node *bus, uint64_t *addr, uint64_t len
 {
 	size_t bytes;
 	const uint8_t *p = prop(bus, "ranges", &bytes);
-	const uint8_t *end = p + bytes;
+	const uint8_t *end;
 	unsigned below, above, size;
 	int rc;
 
@@ -209,6 +214,7 @@ static int translate(const struct fm_fdt_node *bus, uint64_t *addr, uint64_t len
 		return fmi_fdt_fail(err, FM_ERR_FORMAT, bus, "ranges",
 				    "%zu bytes, expected a multiple of %u", bytes,
 				    4 * (below + above + size));
+	end = p + bytes;
 	while (p < end) {
 		uint64_t child = take(&p, below);
 		uint64_t parent = take(&p, above);
