@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "examples/board/board.h"
+
+#include "examples/board/dtb.h"
+#include "examples/board/platform.h"
+
+#include <firmem/block.h>
+#include <firmem/flash.h>
+#include <firmem/io.h>
+#include <firmem/ram.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RTC_EPOCH 1704067200u /* 2024-01-01 00:00 UTC: virtual time has to start somewhere */
+
+/* --- pieces: each is the machine's when its function has succeeded --------------------------- */
+
+static int add_block(struct board *b, const char *name, enum fm_role role, uint64_t len,
+		     struct fm_block **out, struct fm_error *err)
+{
+	const struct fm_block_config cfg = {
+		.struct_size = sizeof(cfg),
+		.name = name,
+		.role = role,
+		.backing = FM_BACKING_ANON,
+		.len = len,
+	};
+	int rc = fm_block_new(out, &cfg, err);
+
+	if (rc)
+		return rc;
+	rc = fm_machine_add_block(b->machine, *out, err);
+	if (rc)
+		fm_block_free(*out);
+	return rc;
+}
+
+/* Hand a device to the machine and show it at `gpa`. */
+static int add_dev(struct board *b, struct fm_dev *dev, uint64_t gpa, struct fm_error *err)
+{
+	const struct fm_window_config window = {
+		.struct_size = sizeof(window),
+		.dev = dev,
+		.gpa = gpa,
+	};
+	int rc = fm_machine_add_dev(b->machine, dev, err);
+
+	if (rc) {
+		fm_dev_free(dev);
+		return rc;
+	}
+	return fm_space_add(b->space, &window, NULL, err);
+}
+
+static int add_ram(struct board *b, struct fm_error *err)
+{
+	struct fm_ram_config cfg = { .struct_size = sizeof(cfg) };
+	struct fm_dev *dev;
+	int rc = add_block(b, "ram", FM_ROLE_RAM, b->cfg.ram_len, &cfg.block, err);
+
+	if (!rc)
+		rc = fm_ram_new(&dev, &cfg, err);
+	return rc ? rc : add_dev(b, dev, RAM_BASE, err);
+}
+
+static int add_bank(struct board *b, struct fm_block *block, uint64_t gpa, const char *image,
+		    struct fm_dev **out, struct fm_error *err)
+{
+	const struct fm_flash_config cfg = {
+		.struct_size = sizeof(cfg),
+		.block = block,
+		.set = FM_FLASH_INTEL,
+		.bank_width = FLASH_BANK_WIDTH,
+		.chip_width = FLASH_CHIP_WIDTH,
+		.regions = { { .block_len = FLASH_SECTOR_LEN,
+			       .count = BANK_LEN / FLASH_SECTOR_LEN } },
+		.nregions = 1,
+		/* U-Boot takes a bank that answers narrow writes for two narrow chips. */
+		.narrow = FM_FLASH_NARROW_IGNORE,
+		.read_only = !image,
+		.image = image,
+		.create = image && b->cfg.create,
+	};
+	int rc = fm_flash_new(out, &cfg, err);
+
+	return rc ? rc : add_dev(b, *out, gpa, err);
+}
+
+/* The bank with the firmware: the file, then FF. What the guest may see does not persist. */
+static int add_code(struct board *b, const void *bytes, size_t len, struct fm_error *err)
+{
+	struct fm_block *block;
+	int rc = add_block(b, "code", FM_ROLE_FLASH_CODE, BANK_LEN, &block, err);
+
+	if (rc)
+		return rc;
+	memcpy(fm_block_ptr(block), bytes, len);
+	memset((uint8_t *)fm_block_ptr(block) + len, 0xff, BANK_LEN - len);
+	return add_bank(b, block, CODE_BASE, NULL, &b->code, err);
+}
+
+static int add_vars(struct board *b, struct fm_error *err)
+{
+	struct fm_block *block;
+	int rc = add_block(b, "vars", FM_ROLE_FLASH_VARS, BANK_LEN, &block, err);
+
+	return rc ? rc : add_bank(b, block, VARS_BASE, b->cfg.vars, &b->vars, err);
+}
+
+static int add_gic(struct board *b, struct fm_error *err)
+{
+	struct fm_dev *dist, *cpu;
+	int rc = gic_new(&b->gic, &dist, &cpu, err);
+
+	if (rc)
+		return rc;
+	rc = add_dev(b, dist, GICD_BASE, err);
+	if (rc) {
+		fm_dev_free(cpu);
+		return rc;
+	}
+	return add_dev(b, cpu, GICC_BASE, err);
+}
+
+static bool line_ready(void *ctx)
+{
+	return console_ready(&((struct board *)ctx)->console);
+}
+
+static uint8_t line_take(void *ctx)
+{
+	return console_take(&((struct board *)ctx)->console);
+}
+
+static void line_put(void *ctx, uint8_t byte)
+{
+	struct board *b = ctx;
+
+	console_put(&b->console, byte);
+	if (!b->script)
+		return;
+	script_output(b->script, byte, clock_ns(&b->clock));
+	if (script_state(b->script) != SCRIPT_RUNNING)
+		cpu_kick(b->cpu);
+}
+
+static int add_uart(struct board *b, struct fm_error *err)
+{
+	const struct pl011_line line = {
+		.ctx = b,
+		.ready = line_ready,
+		.take = line_take,
+		.put = line_put,
+	};
+	struct fm_dev *dev;
+	int rc = pl011_new(&b->uart, &line, &dev, err);
+
+	return rc ? rc : add_dev(b, dev, UART_BASE, err);
+}
+
+static uint32_t seconds(void *ctx)
+{
+	const struct board *b = ctx;
+
+	if (b->cfg.host_time)
+		return (uint32_t)time(NULL);
+	return (uint32_t)(RTC_EPOCH + clock_ns(&b->clock) / 1000000000u);
+}
+
+static int add_rtc(struct board *b, struct fm_error *err)
+{
+	struct fm_dev *dev;
+	int rc = pl031_new(&b->rtc, seconds, b, &dev, err);
+
+	return rc ? rc : add_dev(b, dev, RTC_BASE, err);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+static int add_space(struct board *b, struct fm_error *err)
+{
+	const struct fm_space_config cfg = { .struct_size = sizeof(cfg), .name = "memory" };
+	int rc = fm_space_new(&b->space, &cfg, err);
+
+	if (rc)
+		return rc;
+	rc = fm_machine_add_space(b->machine, b->space, err);
+	if (rc)
+		fm_space_free(b->space);
+	return rc;
+}
+
+/* The vars file comes last: before that nothing on disk is touched. */
+static int build(struct board *b, const void *firmware, size_t len, struct fm_error *err)
+{
+	int rc = fm_machine_new(&b->machine, "board", err);
+
+	if (!rc)
+		rc = add_space(b, err);
+	if (!rc)
+		rc = add_code(b, firmware, len, err);
+	if (!rc)
+		rc = add_gic(b, err);
+	if (!rc)
+		rc = add_uart(b, err);
+	if (!rc)
+		rc = add_rtc(b, err);
+	if (!rc)
+		rc = add_ram(b, err);
+	if (!rc)
+		rc = dtb_build(b->cfg.ram_len, &b->dtb, &b->dtb_len, err);
+	if (!rc)
+		rc = add_vars(b, err);
+	if (!rc)
+		rc = fm_port_new(&b->port, b->space, err);
+	return rc;
+}
+
+/* *bytes is the caller's to free, whatever the outcome. */
+static int load_firmware(const char *path, void **bytes, size_t *len, struct fm_error *err)
+{
+	int rc = fm_io_load(NULL, path, BANK_LEN, bytes, len, err);
+
+	if (!rc && !*len)
+		rc = fm_error_set(err, FM_ERR_SIZE, 0, "%s: size 0, expected 1 to %llu bytes", path,
+				  BANK_LEN);
+	return rc;
+}
+
+static void on_trace(void *ctx, const struct fm_trace_event *event)
+{
+	char line[256];
+
+	if (event->kind == FM_TRACE_READ) /* millions of them, all alike */
+		return;
+	fm_trace_format(event, line, sizeof(line));
+	fprintf(ctx, "%s\n", line);
+}
+
+/* Open for appending first, so that a failure further on empties no earlier trace. */
+static int open_trace(struct board *b, struct fm_error *err)
+{
+	if (!b->cfg.trace)
+		return 0;
+	b->trace = fopen(b->cfg.trace, "a");
+	if (!b->trace)
+		return fm_error_set(err, FM_ERR_ACCESS, errno, "%s: cannot be written: %s",
+				    b->cfg.trace, strerror(errno));
+	return 0;
+}
+
+static int start_trace(struct board *b, struct fm_error *err)
+{
+	if (!b->trace)
+		return 0;
+	/* Not a regular file (a pipe, a terminal): nothing to empty. */
+	if (ftruncate(fileno(b->trace), 0) && errno != EINVAL)
+		return fm_error_set(err, FM_ERR_IO, errno, "%s: cannot be emptied: %s",
+				    b->cfg.trace, strerror(errno));
+	fm_dev_set_trace(b->code, on_trace, b->trace);
+	fm_dev_set_trace(b->vars, on_trace, b->trace);
+	return 0;
+}
+
+int board_new(struct board **out, const struct board_config *cfg, struct fm_error *err)
+{
+	struct board *b = calloc(1, sizeof(*b));
+	void *firmware = NULL;
+	size_t len = 0;
+	int rc = 0;
+
+	if (!b)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "board: out of memory");
+	b->cfg = *cfg;
+	if (cfg->script)
+		rc = script_load(&b->script, cfg->script, err);
+	if (!rc)
+		rc = load_firmware(cfg->firmware, &firmware, &len, err);
+	if (!rc)
+		rc = open_trace(b, err);
+	if (!rc)
+		rc = build(b, firmware, len, err);
+	if (!rc)
+		rc = start_trace(b, err);
+	free(firmware);
+	if (rc)
+		board_free(b);
+	else
+		*out = b;
+	return rc;
+}
+
+void board_free(struct board *b)
+{
+	if (!b)
+		return;
+	mapping_end(&b->mapping);
+	cpu_free(b->cpu);
+	fm_port_free(b->port);
+	fm_machine_free(b->machine);
+	script_free(b->script);
+	free(b->dtb);
+	if (b->trace)
+		fclose(b->trace);
+	free(b);
+}
