@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tests/unit/image_build.h"
+#include "fuzz/image_build.h"
 #include "tests/unit/image_rows.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tests/unit/image_build.h"
+#include "fuzz/image_build.h"
 #include "tests/unit/image_rows.h"
 
 #include <unistd.h>
@@ -184,8 +184,7 @@ static const struct row rows[] = {
 	{ "half a byte", DATA ":0200130004051\n" END, FM_ERR_FORMAT,
 	  "line 2: the checksum is cut" },
 	{ "a mark alone", DATA ":\n" END, FM_ERR_FORMAT, "line 2: the length is cut short" },
-	{ "data cut short", DATA ":0200130004\n" END, FM_ERR_FORMAT,
-	  "line 2: the data is cut" },
+	{ "data cut short", DATA ":0200130004\n" END, FM_ERR_FORMAT, "line 2: the data is cut" },
 	{ "a wrong checksum", DATA ":020013000405E3\n" END, FM_ERR_CHECKSUM,
 	  "line 2: the checksum is 0xe3, expected 0xe2" },
 	{ "type 06", DATA ":00000006FA\n" END, FM_ERR_FORMAT, "line 2: the record type is 0x06" },

@@ -3,8 +3,8 @@
  * image_build: valid images of each format, and where their fields are. Written from the
  * specifications and not from the parsers: offsets are numbers, the CRC is bit by bit.
  */
-#ifndef FIRMEM_TESTS_IMAGE_BUILD_H
-#define FIRMEM_TESTS_IMAGE_BUILD_H
+#ifndef FIRMEM_FUZZ_IMAGE_BUILD_H
+#define FIRMEM_FUZZ_IMAGE_BUILD_H
 
 #include <stdbool.h>
 #include <stddef.h>
