@@ -160,10 +160,10 @@ static void dirty_marks(struct bench *b)
 	struct bench_side reference = { "atomic OR", atomic_or, words, 2000000 };
 
 	bench_compare(b, &(struct bench_side){ "dirty mark, nobody listens", mark, log, 2000000 },
-		      &reference, 1);
+		      &reference, 2);
 	must(fm_dirty_start(log, 0, &err), &err);
 	bench_compare(b, &(struct bench_side){ "dirty mark, already set", mark, log, 2000000 },
-		      &reference, 2);
+		      &reference, 4);
 	fm_block_free(block);
 }
 
