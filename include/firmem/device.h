@@ -141,6 +141,7 @@ FM_API int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *s
  */
 FM_API void fm_dev_free(struct fm_dev *dev);
 
+/* The name it was given and the type of its verbs. Borrowed; constant. Any thread. */
 FM_API const char *fm_dev_name(const struct fm_dev *dev);
 FM_API const char *fm_dev_type(const struct fm_dev *dev);
 FM_API uint64_t fm_dev_len(const struct fm_dev *dev); /* bytes */
@@ -167,6 +168,7 @@ FM_API int fm_dev_map(struct fm_dev *dev, uint64_t off, struct fm_mapping *out);
 /* Counts up whenever an access, tick, reset or load returned FM_EFF_REMAP. Any thread. */
 FM_API uint64_t fm_dev_map_generation(const struct fm_dev *dev);
 
+/* Tell it the time on the host's clock, which never goes back. Returns effects. */
 FM_API unsigned fm_dev_tick(struct fm_dev *dev, uint64_t now_ns);
 /* Nanoseconds on the clock that tick() is given; FM_NEVER when there is nothing to wait for. */
 FM_API uint64_t fm_dev_next_deadline(struct fm_dev *dev);

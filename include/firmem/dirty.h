@@ -28,6 +28,7 @@ FM_API int fm_dirty_start(struct fm_dirty *log, unsigned client, struct fm_error
 /* Stop logging; the client's bits are dropped. Any thread. */
 FM_API void fm_dirty_stop(struct fm_dirty *log, unsigned client);
 
+/* Is the client logging? Any thread. */
 FM_API bool fm_dirty_active(const struct fm_dirty *log, unsigned client);
 
 /*

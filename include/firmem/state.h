@@ -20,12 +20,14 @@ struct fm_state_writer;
 /* Hands bytes out; reading past the end sticks, gives zeros, and is reported at the end. */
 struct fm_state_reader;
 
+/* For devices: append, least significant byte first. */
 FM_API void fm_state_put_u8(struct fm_state_writer *w, uint8_t v);
 FM_API void fm_state_put_u16(struct fm_state_writer *w, uint16_t v);
 FM_API void fm_state_put_u32(struct fm_state_writer *w, uint32_t v);
 FM_API void fm_state_put_u64(struct fm_state_writer *w, uint64_t v);
 FM_API void fm_state_put_bytes(struct fm_state_writer *w, const void *bytes, size_t len);
 
+/* For devices: take the next bytes, in the order in which they were put. */
 FM_API uint8_t fm_state_get_u8(struct fm_state_reader *r);
 FM_API uint16_t fm_state_get_u16(struct fm_state_reader *r);
 FM_API uint32_t fm_state_get_u32(struct fm_state_reader *r);
