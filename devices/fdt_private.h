@@ -12,8 +12,8 @@
 /* --- the tree as bytes: fdt.c ---------------------------------------------------------------- */
 
 /*
- * Is `blob` (aligned to 8) a whole tree of exactly `len` bytes, of a version we read, with one
- * root? Everything below is safe after a yes. FM_ERR_SIZE, FM_ERR_VERSION, FM_ERR_FORMAT.
+ * Are the first of the `len` bytes at `blob` (aligned to 8) a whole tree of a version we read, with
+ * one root? Everything below is safe after a yes. FM_ERR_SIZE, FM_ERR_VERSION, FM_ERR_FORMAT.
  */
 int fmi_fdt_check(const void *blob, size_t len, const char *source, struct fm_error *err);
 /* The node after `node` in the order of the tree, or -1; *depth follows. The root is node 0. */

@@ -111,8 +111,8 @@ struct fm_fdt_options {
 };
 
 /*
- * Build a machine with one space named "memory" from a tree of exactly `len` bytes, in the format
- * of version 17.
+ * Build a machine with one space named "memory" from a tree of at most `len` bytes, in the format of
+ * version 17. Bytes behind its totalsize are not looked at: QEMU leaves some in what it dumps.
  *
  * Each pair of the "reg" of a memory node (device_type "memory") becomes a block, a device and a
  * window named "memory@ADDRESS", lowest address first; its role is ram, or dimm where the node is
@@ -122,7 +122,7 @@ struct fm_fdt_options {
  * neither. Memory reservations are the guest's business and do not change the machine.
  *
  * Nothing a tree says is trusted: errors name the source, the node, the property, the value and what
- * was expected. FM_ERR_ARG (an argument or option), FM_ERR_SIZE (totalsize is not `len`),
+ * was expected. FM_ERR_ARG (an argument or option), FM_ERR_SIZE (more bytes than `len`),
  * FM_ERR_VERSION, FM_ERR_FORMAT (structure, names, properties; more than 31 levels), FM_ERR_RANGE,
  * FM_ERR_OVERLAP (both named), FM_ERR_EXISTS, FM_ERR_NOMEM (also: more memory than the host will
  * map), or what a binding returned. `blob` is not used after the return. `options` NULL = defaults.

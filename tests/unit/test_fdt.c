@@ -296,16 +296,20 @@ static void a_header_alone_and_an_empty_file_are_told_by_size(void **state)
 
 	expect_refusal(&cut, FM_ERR_SIZE, "size: 0 bytes, expected at least a header of 40");
 	cut.len = HEADER;
-	expect_refusal(&cut, FM_ERR_SIZE, "expected the 40 bytes that are there");
+	expect_refusal(&cut, FM_ERR_SIZE, "expected at most the 40 bytes that are there");
 	free(t.blob);
 }
 
-static void bytes_behind_the_tree_are_refused(void **state)
+/* QEMU's riscv machines dump a packed tree at the start of a large buffer. */
+static void bytes_behind_the_tree_are_not_looked_at(void **state)
 {
 	struct tree t = small_tree();
-	struct tree longer = { calloc(1, t.len + 1), t.len + 1 };
+	struct tree longer = { malloc(2 * t.len), 2 * t.len };
 
+	memset(longer.blob, 0xa5, longer.len);
 	memcpy(longer.blob, t.blob, t.len);
+	assert_int_equal(read_tree(longer.blob, longer.len, NULL), 0);
+	fmi_put_be32((uint8_t *)longer.blob + AT_TOTALSIZE, (uint32_t)longer.len + 1);
 	expect_refusal(&longer, FM_ERR_SIZE, "totalsize");
 	free(longer.blob);
 	free(t.blob);
@@ -442,7 +446,7 @@ int main(void)
 		cmocka_unit_test(a_tree_may_lie_at_any_address),
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(a_header_alone_and_an_empty_file_are_told_by_size),
-		cmocka_unit_test(bytes_behind_the_tree_are_refused),
+		cmocka_unit_test(bytes_behind_the_tree_are_not_looked_at),
 		cmocka_unit_test(another_magic_is_refused),
 		cmocka_unit_test(other_versions_are_refused),
 		cmocka_unit_test(a_newer_compatible_version_is_read),
