@@ -66,32 +66,37 @@ static void show(const struct fm_space *space, const struct fm_window *w,
 
 /* --- the sweep --------------------------------------------------------------------------- */
 
-/* The windows that meet the span in order of address, and those that began, highest first. */
-struct sweep {
+/* The windows that meet the span, in order of address. */
+struct found {
 	struct fm_window **windows;
 	size_t count;
 	size_t room;
-	size_t begun;
-	struct fm_window **heap;
-	size_t nheap;
 };
 
 static bool collect(void *ctx, struct fm_window *w)
 {
-	struct sweep *s = ctx;
+	struct found *f = ctx;
 
-	if (s->count == s->room) {
-		size_t room = s->room ? 2 * s->room : 16;
-		struct fm_window **grown = realloc(s->windows, room * sizeof(struct fm_window *));
+	if (f->count == f->room) {
+		size_t room = f->room ? 2 * f->room : 16;
+		struct fm_window **grown = realloc(f->windows, room * sizeof(struct fm_window *));
 
 		if (!grown)
 			return false;
-		s->windows = grown;
-		s->room = room;
+		f->windows = grown;
+		f->room = room;
 	}
-	s->windows[s->count++] = w;
+	f->windows[f->count++] = w;
 	return true;
 }
+
+/* How far we are among them, and those that have begun, the highest first. */
+struct sweep {
+	const struct found *found;
+	size_t begun;
+	struct fm_window **heap;
+	size_t nheap;
+};
 
 static void heap_push(struct sweep *s, struct fm_window *w)
 {
@@ -121,8 +126,8 @@ static void heap_pop(struct sweep *s)
 /* The window seen at `at`, where every window that begins up to there has begun; or NULL. */
 static struct fm_window *top(struct sweep *s, uint64_t at)
 {
-	while (s->begun < s->count && s->windows[s->begun]->gpa <= at)
-		heap_push(s, s->windows[s->begun++]);
+	while (s->begun < s->found->count && s->found->windows[s->begun]->gpa <= at)
+		heap_push(s, s->found->windows[s->begun++]);
 	while (s->nheap && fmi_window_span(s->heap[0]).last < at)
 		heap_pop(s);
 	return s->nheap ? s->heap[0] : NULL;
@@ -131,8 +136,8 @@ static struct fm_window *top(struct sweep *s, uint64_t at)
 /* The last address up to `last` at which nothing higher than `w` has begun. */
 static uint64_t until_hidden(struct sweep *s, const struct fm_window *w, uint64_t last)
 {
-	for (; s->begun < s->count && s->windows[s->begun]->gpa <= last; s->begun++) {
-		struct fm_window *next = s->windows[s->begun];
+	for (; s->begun < s->found->count && s->found->windows[s->begun]->gpa <= last; s->begun++) {
+		struct fm_window *next = s->found->windows[s->begun];
 
 		if (next->priority > w->priority)
 			return next->gpa - 1;
@@ -141,36 +146,45 @@ static uint64_t until_hidden(struct sweep *s, const struct fm_window *w, uint64_
 	return last;
 }
 
-static bool render(void *ctx, const struct fmi_span *span, struct fmi_view_builder *b)
+static void sweep(const struct fm_space *space, struct sweep *s, const struct fmi_span *span,
+		  struct fmi_view_builder *b)
 {
-	struct fm_space *space = ctx;
-	struct sweep s = { 0 };
 	struct fmi_span piece = { .first = span->first };
-	bool ok = fmi_windows_visit(space, span, collect, &s);
 
-	if (ok && s.count) {
-		s.heap = malloc(s.count * sizeof(struct fm_window *));
-		ok = s.heap != NULL;
-	}
-	while (ok && s.count) {
-		struct fm_window *w = top(&s, piece.first);
+	for (;;) {
+		struct fm_window *w = top(s, piece.first);
 
 		if (w) {
 			uint64_t end = fmi_min_u64(fmi_window_span(w).last, span->last);
 
-			piece.last = until_hidden(&s, w, end);
+			piece.last = until_hidden(s, w, end);
 			show(space, w, &piece, b);
 			if (piece.last == span->last)
-				break;
+				return;
 			piece.first = piece.last + 1;
-		} else if (s.begun < s.count) {
-			piece.first = s.windows[s.begun]->gpa;
+		} else if (s->begun < s->found->count) {
+			piece.first = s->found->windows[s->begun]->gpa;
 		} else {
-			break;
+			return;
 		}
 	}
+}
+
+static bool render(void *ctx, const struct fmi_span *span, struct fmi_view_builder *b)
+{
+	struct fm_space *space = ctx;
+	struct found found = { 0 };
+	struct sweep s = { .found = &found };
+	bool ok = fmi_windows_visit(space, span, collect, &found);
+
+	if (ok && found.count) {
+		s.heap = malloc(found.count * sizeof(struct fm_window *));
+		ok = s.heap != NULL;
+		if (ok)
+			sweep(space, &s, span, b);
+	}
 	free(s.heap);
-	free(s.windows);
+	free(found.windows);
 	return ok;
 }
 

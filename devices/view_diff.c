@@ -130,15 +130,15 @@ static void compare_whole(struct diff *d, const struct list *from, const struct 
 	size_t i = 0;
 	size_t j = 0;
 
-	while (i < from->count || j < to->count) {
-		const struct fm_step *a = i < from->count ? &from->steps[i] : NULL;
-		const struct fm_step *b = j < to->count ? &to->steps[j] : NULL;
+	while (i < from->count && j < to->count) {
+		const struct fm_step *a = &from->steps[i];
+		const struct fm_step *b = &to->steps[j];
 
-		if (a && b && a->gpa == b->gpa && a->len == b->len && a->prot == b->prot &&
+		if (a->gpa == b->gpa && a->len == b->len && a->prot == b->prot &&
 		    same_memory(a, b)) {
 			i++;
 			j++;
-		} else if (a && (!b || a->gpa <= b->gpa)) {
+		} else if (a->gpa <= b->gpa) {
 			need(d, FM_STEP_UNMAP, a, a->len);
 			i++;
 		} else {
@@ -146,6 +146,10 @@ static void compare_whole(struct diff *d, const struct list *from, const struct 
 			j++;
 		}
 	}
+	for (; i < from->count; i++)
+		need(d, FM_STEP_UNMAP, &from->steps[i], from->steps[i].len);
+	for (; j < to->count; j++)
+		need(d, FM_STEP_MAP, &to->steps[j], to->steps[j].len);
 }
 
 /* What is left of a list: its first mapping may have been dealt with in part. */
@@ -227,7 +231,7 @@ static bool gather(const struct diff *d, struct fm_step **steps, size_t *count)
 	}
 	*steps = all;
 	*count = total;
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+	for (size_t i = 0; total && i < sizeof(lists) / sizeof(lists[0]); i++) {
 		if (!lists[i]->count)
 			continue;
 		memcpy(all, lists[i]->steps, lists[i]->count * sizeof(*all));

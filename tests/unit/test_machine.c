@@ -180,8 +180,9 @@ static void expect_walk(struct fm_machine *m, enum fm_walk walk, const char *exp
 	struct fm_block *b;
 
 	fm_machine_foreach_block (m, walk, b) {
-		strcat(names, *names ? " " : "");
-		strcat(names, fm_block_name(b));
+		size_t n = strlen(names);
+
+		snprintf(names + n, sizeof(names) - n, "%s%s", n ? " " : "", fm_block_name(b));
 	}
 	assert_string_equal(names, expected);
 }
