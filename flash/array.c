@@ -8,11 +8,16 @@
 
 #define ONES UINT64_MAX
 
-static void misuse(struct fmi_flash *f, uint64_t off, uint64_t size, const char *how)
+/* Programming that would have had to set bits. */
+static void report_wish(struct fmi_flash *f, uint64_t off, uint64_t size, uint64_t wanted)
 {
-	fm_trace_emit(f->dev,
-		      (struct fm_trace_event){
-			      .kind = FM_TRACE_MISUSE, .off = off, .size = size, .text = how });
+	if (wanted && fm_trace_on(f->dev))
+		fm_trace_emit(f->dev, (struct fm_trace_event){
+					      .kind = FM_TRACE_MISUSE,
+					      .off = off,
+					      .size = size,
+					      .text = "programming cannot set bits to 1",
+				      });
 }
 
 uint64_t fmi_array_lanes(const struct fmi_flash *f, fmi_chips chips)
@@ -111,15 +116,26 @@ uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t
 
 /* --- programming ------------------------------------------------------------------------- */
 
+/* FF in each byte of `v` that is not 0. */
+static uint64_t nonzero_bytes(uint64_t v)
+{
+	v = (v | v >> 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	v = (v | v >> 2) & UINT64_C(0x0303030303030303);
+	v = (v | v >> 1) & UINT64_C(0x0101010101010101);
+	return v * 0xff;
+}
+
 /*
- * AND 1 to 8 bytes into the cells: programming makes zeros only. Bits that are 1 in `data` stay.
- * Returns the bits that became 0; *wanted collects those that would have had to become 1.
+ * AND 1 to 8 bytes into the cells: programming makes zeros only, where `data` has 1 nothing happens.
+ * Returns the bits that became 0. *wanted collects those that would have had to become 1; a whole
+ * byte FF wants nothing, it is how drivers leave a byte alone.
  */
 static uint64_t and_cells(uint8_t *cells, unsigned size, uint64_t data, uint64_t *wanted)
 {
 	uint64_t old = fmi_mem_read(cells, size);
 
-	*wanted |= data & ~old;
+	if (data & ~old)
+		*wanted |= data & ~old & nonzero_bytes(~data);
 	if (old & ~data)
 		fmi_mem_write(cells, size, old & data);
 	return old & ~data;
@@ -130,28 +146,27 @@ unsigned fmi_array_program(struct fmi_flash *f, fmi_chips chips, uint64_t off, u
 {
 	unsigned width = f->geo.bank_width;
 	uint64_t wanted = 0;
-	uint64_t lanes, cleared;
+	uint64_t cleared;
 
 	*refused = locked_among(f, chips, off);
 	chips &= ~*refused;
 	if (!chips)
 		return 0;
-	lanes = fmi_array_lanes(f, chips);
-	cleared = and_cells(f->array + off, width, (data | ~lanes) & f->word_mask, &wanted);
+	data |= ~fmi_array_lanes(f, chips);
+	cleared = and_cells(f->array + off, width, data & f->word_mask, &wanted);
 	f->stats.programs++;
 	f->stats.program_bytes += width;
-	/* Lanes that no data came for are FF: a wish of nobody's. */
-	if (fm_trace_on(f->dev) && (wanted & lanes))
-		misuse(f, off, width, "programming cannot set bits to 1");
+	report_wish(f, off, width, wanted);
 	return tell(f, FM_MEDIUM_PROGRAM, off, width, cleared);
 }
 
 /* --- the write buffer -------------------------------------------------------------------- */
 
-void fmi_array_buffer_put(struct fmi_flash *f, fmi_chips chips, uint32_t at, uint64_t data)
+void fmi_array_buffer_put(struct fmi_flash *f, fmi_chips chips, uint32_t at, uint64_t data,
+			  uint64_t bytes)
 {
 	unsigned width = f->geo.bank_width;
-	uint64_t lanes = fmi_array_lanes(f, chips);
+	uint64_t lanes = fmi_array_lanes(f, chips) & bytes;
 	uint64_t old = fmi_le_load(f->buffer + at, width);
 
 	fmi_le_store(f->buffer + at, width, (old & ~lanes) | (data & lanes));
@@ -164,7 +179,7 @@ void fmi_array_buffer_drop(struct fmi_flash *f, fmi_chips chips, uint32_t lo, ui
 		return;
 	}
 	for (; lo < hi; lo += f->geo.bank_width)
-		fmi_array_buffer_put(f, chips, lo, ONES);
+		fmi_array_buffer_put(f, chips, lo, ONES, ONES);
 }
 
 /* As and_cells for [lo, hi) of the buffer. True if a bit changed. */
@@ -204,6 +219,7 @@ unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips, uint64_t
 	fmi_array_buffer_drop(f, chips, lo, hi);
 	f->stats.programs++;
 	f->stats.program_bytes += hi - lo;
+	report_wish(f, window + lo, hi - lo, wanted);
 	return tell(f, FM_MEDIUM_PROGRAM, window + lo, hi - lo, changed);
 }
 

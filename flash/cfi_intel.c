@@ -57,97 +57,97 @@ static enum command decode(uint32_t value)
 	}
 }
 
-static struct fmi_intel_step step(enum fmi_action action, const char *command)
+static struct fmi_intel_step step(enum fmi_action action, enum fmi_intel_note note)
 {
-	return (struct fmi_intel_step){ .action = action, .command = command };
+	return (struct fmi_intel_step){ .action = action, .note = note };
 }
 
 /* A command that has a second cycle: until it is over the chip shows its status. */
 static struct fmi_intel_step begin(struct fmi_intel *chip, enum fmi_intel_state state,
-				   const char *command)
+				   enum fmi_intel_note note)
 {
 	chip->state = state;
 	chip->mode = FMI_INTEL_SHOW_STATUS;
-	return step(FMI_ACTION_NONE, command);
+	return step(FMI_ACTION_NONE, note);
 }
 
 static struct fmi_intel_step show(struct fmi_intel *chip, enum fmi_intel_mode mode,
-				  const char *command)
+				  enum fmi_intel_note note)
 {
 	chip->mode = mode;
-	return step(FMI_ACTION_NONE, command);
+	return step(FMI_ACTION_NONE, note);
 }
 
 /* "Invalid command sequence": SR.4 and SR.5 together, and the command is over. */
 static struct fmi_intel_step bad_sequence(struct fmi_intel *chip, enum fmi_action action,
-					  const char *misuse)
+					  enum fmi_intel_note note)
 {
 	chip->state = FMI_INTEL_READY;
 	chip->sr |= FMI_SR_SEQUENCE;
-	return (struct fmi_intel_step){ .action = action, .misuse = misuse };
+	return step(action, note);
 }
 
 static struct fmi_intel_step end(struct fmi_intel *chip, enum fmi_action action,
-				 const char *command)
+				 enum fmi_intel_note note)
 {
 	chip->state = FMI_INTEL_READY;
-	return step(action, command);
+	return step(action, note);
 }
 
 static struct fmi_intel_step ready(struct fmi_intel *chip, uint32_t value)
 {
 	switch (decode(value)) {
 	case CMD_READ_ARRAY:
-		return show(chip, FMI_INTEL_SHOW_ARRAY, "read array");
+		return show(chip, FMI_INTEL_SHOW_ARRAY, FMI_NOTE_READ_ARRAY);
 	case CMD_READ_STATUS:
-		return show(chip, FMI_INTEL_SHOW_STATUS, "read status");
+		return show(chip, FMI_INTEL_SHOW_STATUS, FMI_NOTE_READ_STATUS);
 	case CMD_READ_ID:
-		return show(chip, FMI_INTEL_SHOW_ID, "read id");
+		return show(chip, FMI_INTEL_SHOW_ID, FMI_NOTE_READ_ID);
 	case CMD_QUERY:
-		return show(chip, FMI_INTEL_SHOW_QUERY, "query");
+		return show(chip, FMI_INTEL_SHOW_QUERY, FMI_NOTE_QUERY);
 	case CMD_CLEAR_STATUS:
 		chip->sr = FMI_SR_READY;
-		return step(FMI_ACTION_NONE, "clear status");
+		return step(FMI_ACTION_NONE, FMI_NOTE_CLEAR_STATUS);
 	case CMD_PROGRAM:
-		return begin(chip, FMI_INTEL_PROGRAM, "program");
+		return begin(chip, FMI_INTEL_PROGRAM, FMI_NOTE_PROGRAM);
 	case CMD_ERASE:
-		return begin(chip, FMI_INTEL_ERASE, "erase");
+		return begin(chip, FMI_INTEL_ERASE, FMI_NOTE_ERASE);
 	case CMD_LOCK_SETUP:
-		return begin(chip, FMI_INTEL_LOCK, "lock set-up");
+		return begin(chip, FMI_INTEL_LOCK, FMI_NOTE_LOCK_SETUP);
 	case CMD_BUFFER:
-		return begin(chip, FMI_INTEL_COUNT, "buffered program");
+		return begin(chip, FMI_INTEL_COUNT, FMI_NOTE_BUFFER);
 	case CMD_SUSPEND: /* nothing is under way: everything is done at once */
-		return step(FMI_ACTION_NONE, "suspend");
+		return step(FMI_ACTION_NONE, FMI_NOTE_SUSPEND);
 	case CMD_CONFIRM:
-		return step(FMI_ACTION_NONE, "resume");
+		return step(FMI_ACTION_NONE, FMI_NOTE_RESUME);
 	case CMD_UNKNOWN:
 		break;
 	}
-	return (struct fmi_intel_step){ .misuse = "unknown command" };
+	return step(FMI_ACTION_NONE, FMI_NOTE_UNKNOWN);
 }
 
 static struct fmi_intel_step lock(struct fmi_intel *chip, uint32_t value)
 {
 	switch (value & 0xffu) {
 	case LOCK_BLOCK:
-		return end(chip, FMI_ACTION_LOCK, "lock block");
+		return end(chip, FMI_ACTION_LOCK, FMI_NOTE_LOCK);
 	case CONFIRM:
-		return end(chip, FMI_ACTION_UNLOCK, "unlock block");
+		return end(chip, FMI_ACTION_UNLOCK, FMI_NOTE_UNLOCK);
 	case LOCK_DOWN:
-		return end(chip, FMI_ACTION_LOCK_DOWN, "lock down block");
+		return end(chip, FMI_ACTION_LOCK_DOWN, FMI_NOTE_LOCK_DOWN);
 	default:
-		return bad_sequence(chip, FMI_ACTION_NONE, "60 without 01, D0 or 2F");
+		return bad_sequence(chip, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
 	}
 }
 
 static struct fmi_intel_step count(struct fmi_intel *chip, uint32_t words, uint32_t value)
 {
 	if (value >= words)
-		return bad_sequence(chip, FMI_ACTION_NONE, "count larger than the write buffer");
+		return bad_sequence(chip, FMI_ACTION_NONE, FMI_NOTE_COUNT_TOO_LARGE);
 	chip->state = FMI_INTEL_DATA;
 	chip->words = value;
 	chip->left = value + 1;
-	return step(FMI_ACTION_NONE, "buffer count");
+	return step(FMI_ACTION_NONE, FMI_NOTE_BUFFER_COUNT);
 }
 
 /*
@@ -165,8 +165,7 @@ static struct fmi_intel_step data(struct fmi_intel *chip, uint32_t buffer_len, u
 		chip->lo = at;
 		chip->hi = at + width;
 	} else if (window != chip->window) {
-		return bad_sequence(chip, FMI_ACTION_BUFFER_DROP,
-				    "buffer word outside the write buffer");
+		return bad_sequence(chip, FMI_ACTION_BUFFER_DROP, FMI_NOTE_OUTSIDE_BUFFER);
 	} else if (at < chip->lo) {
 		chip->lo = at;
 	} else if (at >= chip->hi) {
@@ -174,7 +173,7 @@ static struct fmi_intel_step data(struct fmi_intel *chip, uint32_t buffer_len, u
 	}
 	if (!--chip->left)
 		chip->state = FMI_INTEL_CONFIRM;
-	return step(FMI_ACTION_BUFFER_PUT, NULL);
+	return step(FMI_ACTION_BUFFER_PUT, FMI_NOTE_NONE);
 }
 
 struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
@@ -184,11 +183,11 @@ struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, uint32_t buffer_le
 	case FMI_INTEL_READY:
 		return ready(chip, value);
 	case FMI_INTEL_PROGRAM:
-		return end(chip, FMI_ACTION_PROGRAM, NULL);
+		return end(chip, FMI_ACTION_PROGRAM, FMI_NOTE_NONE);
 	case FMI_INTEL_ERASE:
 		if ((value & 0xffu) != CONFIRM)
-			return bad_sequence(chip, FMI_ACTION_NONE, "20 without D0");
-		return end(chip, FMI_ACTION_ERASE, "erase confirm");
+			return bad_sequence(chip, FMI_ACTION_NONE, FMI_NOTE_ERASE_UNCONFIRMED);
+		return end(chip, FMI_ACTION_ERASE, FMI_NOTE_ERASE_CONFIRM);
 	case FMI_INTEL_LOCK:
 		return lock(chip, value);
 	case FMI_INTEL_COUNT:
@@ -198,12 +197,13 @@ struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, uint32_t buffer_le
 	case FMI_INTEL_CONFIRM:
 		/* At any address: the buffer knows its own. */
 		if ((value & 0xffu) != CONFIRM)
-			return bad_sequence(chip, FMI_ACTION_BUFFER_DROP, "E8 without D0");
-		return end(chip, FMI_ACTION_BUFFER_PROGRAM, "buffer confirm");
+			return bad_sequence(chip, FMI_ACTION_BUFFER_DROP,
+					    FMI_NOTE_BUFFER_UNCONFIRMED);
+		return end(chip, FMI_ACTION_BUFFER_PROGRAM, FMI_NOTE_BUFFER_CONFIRM);
 	case FMI_INTEL_STATES:
 		break;
 	}
-	return step(FMI_ACTION_NONE, NULL);
+	return step(FMI_ACTION_NONE, FMI_NOTE_NONE);
 }
 
 void fmi_intel_refused(struct fmi_intel *chip, enum fmi_action action)
@@ -302,4 +302,60 @@ const char *fmi_intel_mode_name(enum fmi_intel_mode mode)
 		break;
 	}
 	return "unknown";
+}
+
+const char *fmi_intel_note_text(enum fmi_intel_note note)
+{
+	switch (note) {
+	case FMI_NOTE_READ_ARRAY:
+		return "read array";
+	case FMI_NOTE_READ_STATUS:
+		return "read status";
+	case FMI_NOTE_READ_ID:
+		return "read id";
+	case FMI_NOTE_QUERY:
+		return "query";
+	case FMI_NOTE_CLEAR_STATUS:
+		return "clear status";
+	case FMI_NOTE_PROGRAM:
+		return "program";
+	case FMI_NOTE_ERASE:
+		return "erase";
+	case FMI_NOTE_ERASE_CONFIRM:
+		return "erase confirm";
+	case FMI_NOTE_LOCK_SETUP:
+		return "lock set-up";
+	case FMI_NOTE_LOCK:
+		return "lock block";
+	case FMI_NOTE_UNLOCK:
+		return "unlock block";
+	case FMI_NOTE_LOCK_DOWN:
+		return "lock down block";
+	case FMI_NOTE_BUFFER:
+		return "buffered program";
+	case FMI_NOTE_BUFFER_COUNT:
+		return "buffer count";
+	case FMI_NOTE_BUFFER_CONFIRM:
+		return "buffer confirm";
+	case FMI_NOTE_SUSPEND:
+		return "suspend";
+	case FMI_NOTE_RESUME:
+		return "resume";
+	case FMI_NOTE_UNKNOWN:
+		return "unknown command";
+	case FMI_NOTE_ERASE_UNCONFIRMED:
+		return "20 without D0";
+	case FMI_NOTE_LOCK_UNKNOWN:
+		return "60 without 01, D0 or 2F";
+	case FMI_NOTE_COUNT_TOO_LARGE:
+		return "count larger than the write buffer";
+	case FMI_NOTE_OUTSIDE_BUFFER:
+		return "buffer word outside the write buffer";
+	case FMI_NOTE_BUFFER_UNCONFIRMED:
+		return "E8 without D0";
+	case FMI_NOTE_NONE:
+	case FMI_NOTES:
+		break;
+	}
+	return "";
 }

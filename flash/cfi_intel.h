@@ -61,10 +61,39 @@ struct fmi_intel {
 	uint32_t hi;     /* ... to here is held; lo == hi: none yet, the window is not known */
 };
 
+/* What a write was, for the trace. */
+enum fmi_intel_note {
+	FMI_NOTE_NONE = 0, /* data */
+	FMI_NOTE_READ_ARRAY,
+	FMI_NOTE_READ_STATUS,
+	FMI_NOTE_READ_ID,
+	FMI_NOTE_QUERY,
+	FMI_NOTE_CLEAR_STATUS,
+	FMI_NOTE_PROGRAM,
+	FMI_NOTE_ERASE,
+	FMI_NOTE_ERASE_CONFIRM,
+	FMI_NOTE_LOCK_SETUP,
+	FMI_NOTE_LOCK,
+	FMI_NOTE_UNLOCK,
+	FMI_NOTE_LOCK_DOWN,
+	FMI_NOTE_BUFFER,
+	FMI_NOTE_BUFFER_COUNT,
+	FMI_NOTE_BUFFER_CONFIRM,
+	FMI_NOTE_SUSPEND,
+	FMI_NOTE_RESUME,
+	FMI_NOTE_MISUSE, /* from here on: how the guest broke the protocol */
+	FMI_NOTE_UNKNOWN = FMI_NOTE_MISUSE,
+	FMI_NOTE_ERASE_UNCONFIRMED,
+	FMI_NOTE_LOCK_UNKNOWN,
+	FMI_NOTE_COUNT_TOO_LARGE,
+	FMI_NOTE_OUTSIDE_BUFFER,
+	FMI_NOTE_BUFFER_UNCONFIRMED,
+	FMI_NOTES
+};
+
 struct fmi_intel_step {
 	enum fmi_action action;
-	const char *command; /* name of the command that was understood, or NULL */
-	const char *misuse;  /* how the guest broke the protocol, or NULL */
+	enum fmi_intel_note note;
 };
 
 /* The state after power-on and reset. */
@@ -80,6 +109,26 @@ void fmi_intel_refused(struct fmi_intel *chip, enum fmi_action action);
 /* The action on the buffer is over: it holds nothing. */
 void fmi_intel_buffer_done(struct fmi_intel *chip);
 
+/*
+ * A further word of a buffer that lies at a known place, and not its last word: takes it and is true.
+ * The short way for most writes of all; for everything else, false, there is fmi_intel_write().
+ */
+static inline bool fmi_intel_more_data(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
+				       uint64_t off)
+{
+	uint64_t at = off - chip->window; /* below the window it wraps to something large */
+
+	if (chip->state != FMI_INTEL_DATA || chip->left <= 1 || chip->lo == chip->hi ||
+	    at >= buffer_len)
+		return false;
+	if (at < chip->lo)
+		chip->lo = (uint32_t)at;
+	if (at >= chip->hi)
+		chip->hi = (uint32_t)at + width;
+	chip->left--;
+	return true;
+}
+
 /* Does the next write carry data, which may differ from chip to chip? */
 static inline bool fmi_intel_takes_data(const struct fmi_intel *chip)
 {
@@ -92,5 +141,7 @@ bool fmi_intel_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32_t b
 		     unsigned width);
 /* "read-array", ...; never NULL. */
 const char *fmi_intel_mode_name(enum fmi_intel_mode mode);
+/* The name of a command, or the misuse in words; "" for none. Never NULL. */
+const char *fmi_intel_note_text(enum fmi_intel_note note);
 
 #endif

@@ -23,12 +23,15 @@ static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t v
 			    struct fm_attrs attrs)
 {
 	struct fmi_flash *f = state;
-	bool before = fmi_flash_mappable(f);
 	unsigned effects;
+	bool before;
 
 	/* A store cannot set bits, and a command would change what the guest sees. */
 	if (attrs.debug)
 		return FM_EFF_FAULT;
+	if (fmi_lanes_more_data(f, off, size, value))
+		return 0;
+	before = fmi_flash_mappable(f);
 	effects = fmi_lanes_write(f, off, size, value);
 	if (fmi_flash_mappable(f) == before)
 		return effects;
@@ -160,9 +163,14 @@ static const struct fm_dev_ops flash_ops = {
 	.free = flash_free,
 };
 
+struct fmi_flash *fmi_flash_of(struct fm_dev *dev)
+{
+	return dev ? fm_dev_state(dev, &flash_ops) : NULL;
+}
+
 int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out)
 {
-	struct fmi_flash *f = dev ? fm_dev_state(dev, &flash_ops) : NULL;
+	struct fmi_flash *f = fmi_flash_of(dev);
 
 	if (!f || !out)
 		return FM_ERR_ARG;

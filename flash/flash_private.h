@@ -9,6 +9,7 @@
 #include <firmem/dirty.h>
 #include <firmem/flash.h>
 
+#include "devices/guestmem.h"
 #include "flash/cfi_intel.h"
 
 #define FMI_FLASH_STATE_VERSION 1u
@@ -113,6 +114,9 @@ struct fmi_flash {
 	struct fm_flash_stats stats;
 };
 
+/* The bank behind a device, or NULL for another device. */
+struct fmi_flash *fmi_flash_of(struct fm_dev *dev);
+
 /* Chip n's state. To change it alone, part the chips first. */
 static inline struct fmi_intel *fmi_flash_chip(struct fmi_flash *f, unsigned n)
 {
@@ -120,9 +124,32 @@ static inline struct fmi_intel *fmi_flash_chip(struct fmi_flash *f, unsigned n)
 }
 
 /* Are all chips in read-array mode? Then the bank is plain memory to a reader. */
-bool fmi_flash_mappable(struct fmi_flash *f);
+static inline bool fmi_flash_mappable(const struct fmi_flash *f)
+{
+	unsigned n = f->together ? 1 : f->geo.chips;
+
+	while (n && f->chip[n - 1].mode == FMI_INTEL_SHOW_ARRAY)
+		n--;
+	return !n;
+}
 
 /* --- lanes: from the bus to the chips ---------------------------------------------------------- */
+
+/*
+ * The short way for most writes of all, the words of a buffer: true when this was one and is held.
+ * Everything else, false, is for fmi_lanes_write().
+ */
+static inline bool fmi_lanes_more_data(struct fmi_flash *f, uint64_t off, unsigned size,
+				       uint64_t value)
+{
+	unsigned width = f->geo.bank_width;
+
+	if (!f->together || size != width || (off & (width - 1)) ||
+	    !fmi_intel_more_data(&f->chip[0], f->geo.buffer_len, width, off))
+		return false;
+	fmi_mem_write(f->buffer + (off & (f->geo.buffer_len - 1)), width, value);
+	return true;
+}
 
 /* An access inside the bank, of any width and alignment. Effects without REMAP. */
 unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
@@ -145,8 +172,9 @@ unsigned fmi_array_erase(struct fmi_flash *f, fmi_chips chips, uint64_t off, fmi
 /* Program [lo, hi) of the buffers to the same place behind `window`; the buffers are then empty. */
 unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips, uint64_t window,
 				  uint32_t lo, uint32_t hi, fmi_chips *refused);
-/* Hold a word for later, and forget what is held in [lo, hi). */
-void fmi_array_buffer_put(struct fmi_flash *f, fmi_chips chips, uint32_t at, uint64_t data);
+/* Hold the `bytes` (a mask) of a word for later, and forget what is held in [lo, hi). */
+void fmi_array_buffer_put(struct fmi_flash *f, fmi_chips chips, uint32_t at, uint64_t data,
+			  uint64_t bytes);
 void fmi_array_buffer_drop(struct fmi_flash *f, fmi_chips chips, uint32_t lo, uint32_t hi);
 /* FMI_ACTION_LOCK, UNLOCK, LOCK_DOWN. */
 void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi_action how,

@@ -254,11 +254,13 @@ void fmi_image_stale(struct fmi_image *image)
 	memset(image->pending, 1, image->granules);
 }
 
-/* Write each run of pending granules; a run that fails stays pending. */
+/* Write each run of pending granules. A run that fails stays pending; the first error is returned. */
 static int write_pending(struct fmi_image *image, struct fm_error *err)
 {
+	int first = 0;
 	uint64_t end;
 
+	image->any_pending = false;
 	for (uint64_t at = 0; at < image->granules; at = end) {
 		uint64_t off = at * GRANULE;
 		int rc;
@@ -269,12 +271,12 @@ static int write_pending(struct fmi_image *image, struct fm_error *err)
 		while (end < image->granules && image->pending[end])
 			end++;
 		memset(image->pending + at, 0, end - at);
-		rc = write_range(image, off, fmi_min_u64(end * GRANULE, image->len) - off, err);
-		if (rc)
-			return rc;
+		rc = write_range(image, off, fmi_min_u64(end * GRANULE, image->len) - off,
+				 first ? NULL : err);
+		if (!first)
+			first = rc;
 	}
-	image->any_pending = false;
-	return 0;
+	return first;
 }
 
 int fmi_image_flush(struct fmi_image *image, struct fm_error *err)

@@ -14,18 +14,8 @@ struct cycle {
 	fmi_chips chips;  /* who sees it */
 	uint64_t command; /* for chips that await a command, each on its lanes */
 	uint64_t data;    /* for chips that await data: ones where no byte came */
+	uint64_t bytes;   /* mask of the bytes that came */
 };
-
-bool fmi_flash_mappable(struct fmi_flash *f)
-{
-	if (f->together)
-		return f->chip[0].mode == FMI_INTEL_SHOW_ARRAY;
-	for (unsigned n = 0; n < f->geo.chips; n++) {
-		if (f->chip[n].mode != FMI_INTEL_SHOW_ARRAY)
-			return false;
-	}
-	return true;
-}
 
 static void part(struct fmi_flash *f)
 {
@@ -64,7 +54,7 @@ static uint32_t lane_value(const struct fmi_flash *f, uint64_t word, unsigned ch
 /* --- writes ------------------------------------------------------------------------------ */
 
 static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip,
-		       const struct fmi_intel_step *step, enum fmi_intel_mode before)
+		       enum fmi_intel_note note, enum fmi_intel_mode before)
 {
 	enum fmi_intel_mode mode = fmi_flash_chip(f, chip)->mode;
 	struct fm_trace_event event = {
@@ -73,14 +63,9 @@ static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip
 		.value = lane_value(f, c->command, chip),
 	};
 
-	if (step->command) {
-		event.kind = FM_TRACE_COMMAND;
-		event.text = step->command;
-		fm_trace_emit(f->dev, event);
-	}
-	if (step->misuse) {
-		event.kind = FM_TRACE_MISUSE;
-		event.text = step->misuse;
+	if (note != FMI_NOTE_NONE) {
+		event.kind = note < FMI_NOTE_MISUSE ? FM_TRACE_COMMAND : FM_TRACE_MISUSE;
+		event.text = fmi_intel_note_text(note);
 		fm_trace_emit(f->dev, event);
 	}
 	if (mode != before) {
@@ -91,16 +76,15 @@ static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip
 }
 
 /* What a chip makes of a cycle. */
-static enum fmi_action step_chip(struct fmi_flash *f, const struct cycle *c, unsigned chip,
-				 bool trace)
+static enum fmi_action step_chip(struct fmi_flash *f, const struct cycle *c, unsigned chip)
 {
 	struct fmi_intel *state = fmi_flash_chip(f, chip);
 	enum fmi_intel_mode before = state->mode;
 	struct fmi_intel_step step = fmi_intel_write(state, f->geo.buffer_len, f->geo.bank_width,
 						     c->off, lane_value(f, c->command, chip));
 
-	if (trace && fm_trace_on(f->dev))
-		trace_step(f, c, chip, &step, before);
+	if (fm_trace_on(f->dev))
+		trace_step(f, c, chip, step.note, before);
 	return step.action;
 }
 
@@ -144,7 +128,7 @@ static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 		return 0;
 	case FMI_ACTION_BUFFER_PUT:
 		fmi_array_buffer_put(f, chips, (uint32_t)(c->off & (f->geo.buffer_len - 1)),
-				     c->data);
+				     c->data, c->bytes);
 		return 0;
 	case FMI_ACTION_PROGRAM:
 		effects = fmi_array_program(f, chips, c->off, c->data, &refused);
@@ -187,7 +171,7 @@ static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
 
 	for (unsigned n = 0; n < f->geo.chips; n++) {
 		if (c->chips & 1u << n)
-			wish[n] = step_chip(f, c, n, true);
+			wish[n] = step_chip(f, c, n);
 	}
 	while (left) {
 		unsigned first = first_of(left);
@@ -204,13 +188,20 @@ static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
 	return effects;
 }
 
-static unsigned cycle(struct fmi_flash *f, const struct cycle *c)
+/* What a cycle says is the same to every chip, or is data. */
+static inline bool means_the_same(const struct fmi_flash *f, const struct cycle *c)
 {
-	uint64_t same = (c->command & f->chip_mask) * f->repeat;
+	return (c->command & f->chip_mask) * f->repeat == c->command ||
+	       fmi_intel_takes_data(&f->chip[0]);
+}
 
-	if (f->together && c->chips == f->all &&
-	    (same == c->command || fmi_intel_takes_data(&f->chip[0])))
-		return act(f, c, f->all, step_chip(f, c, 0, true));
+static inline unsigned cycle(struct fmi_flash *f, const struct cycle *c)
+{
+	if (f->together && c->chips == f->all && means_the_same(f, c)) {
+		enum fmi_action action = step_chip(f, c, 0);
+
+		return action == FMI_ACTION_NONE ? 0 : act(f, c, f->all, action);
+	}
 	part(f);
 	return cycle_parted(f, c);
 }
@@ -246,7 +237,7 @@ static unsigned narrow(struct fmi_flash *f, uint64_t word, unsigned skip, unsign
 		       uint64_t value)
 {
 	uint64_t bytes = fmi_size_mask(n) << (8 * skip);
-	struct cycle c = { .off = word };
+	struct cycle c = { .off = word, .bytes = bytes };
 
 	switch (f->narrow) {
 	case FM_FLASH_NARROW_IGNORE:
@@ -265,7 +256,8 @@ static unsigned narrow(struct fmi_flash *f, uint64_t word, unsigned skip, unsign
 	return c.chips ? cycle(f, &c) : ignored(f, word + skip, n, value);
 }
 
-unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
+/* An access that is not just one whole bank word. */
+static unsigned split(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
 {
 	unsigned width = f->geo.bank_width;
 	unsigned effects = 0;
@@ -274,22 +266,32 @@ unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint6
 		unsigned skip = (unsigned)(off & (width - 1));
 		unsigned n = size < width - skip ? size : width - skip;
 
-		if (n == width) {
-			uint64_t word = value & f->word_mask;
-
-			effects |= cycle(f, &(struct cycle){ .off = off,
-							     .chips = f->all,
-							     .command = word,
-							     .data = word });
-		} else {
+		if (n == width)
+			effects |= fmi_lanes_write(f, off, n, value & f->word_mask);
+		else
 			effects |= narrow(f, off - skip, skip, n, value & fmi_size_mask(n));
-		}
 		if (n == size)
 			return effects;
 		off += n;
 		size -= n;
 		value >>= 8 * n;
 	}
+}
+
+unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
+{
+	unsigned width = f->geo.bank_width;
+	struct cycle c = {
+		.off = off,
+		.chips = f->all,
+		.command = value,
+		.data = value,
+		.bytes = f->word_mask,
+	};
+
+	if (size != width || (off & (width - 1)))
+		return split(f, off, size, value);
+	return cycle(f, &c);
 }
 
 /* --- reads ------------------------------------------------------------------------------- */

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * flash: a bank of parallel NOR flash chips that answer the Common Flash Interface (JEDEC JESD68.01,
- * JEP137), here with the Intel/Sharp command set (0x0001).
+ * JEP137), here with the Intel/Sharp command set (0x0001). docs/flash.md says what each command does
+ * in each state.
  *
  * A bank of `bank_width` bytes is made of bank_width / chip_width interleaved chips, each with its
- * own state machine; chip n is on the n-th byte lane group. Reads in read-array state are plain
- * memory; the first command write turns the bank into a trapped window (FM_EFF_REMAP).
+ * own state machine; chip 0 is on the lanes of the lowest addresses. An access wider than the bank is
+ * several cycles, low address first; an unaligned one is narrow pieces. While all chips are in
+ * read-array mode the bank maps as memory to read and execute; the first command turns it into a
+ * trapped window, and back (FM_EFF_REMAP exactly when it turns). FM_EFF_DIRTY is returned exactly
+ * when an access changed bytes of the array.
+ *
+ * A debug read shows the array in every mode; a debug write is FM_EFF_FAULT and changes nothing.
  */
 #ifndef FIRMEM_FLASH_H
 #define FIRMEM_FLASH_H
@@ -26,38 +32,52 @@ enum fm_flash_set {
 	FM_FLASH_INTEL = 0, /* Intel/Sharp, primary command set 0x0001 */
 };
 
-/* What a write narrower than the bank does. */
+/*
+ * What a write narrower than the bank does. One that does nothing is traced (FM_TRACE_IGNORED) and
+ * counted. Narrow reads always show the lanes they cover.
+ */
 enum fm_flash_narrow {
-	FM_FLASH_NARROW_IGNORE = 0, /* nothing: a bus without byte enables (traced) */
+	FM_FLASH_NARROW_IGNORE = 0, /* nothing: a bus without byte enables */
 	FM_FLASH_NARROW_LANES,      /* reaches only the chips whose lanes it covers whole */
-	FM_FLASH_NARROW_BROADCAST,  /* every chip sees the value, repeated: as QEMU's */
+	/*
+	 * As QEMU does: every chip takes the value as a command, and as data it programs only the
+	 * bytes it covers.
+	 */
+	FM_FLASH_NARROW_BROADCAST,
 };
 
 /* A run of erase blocks ("sectors") of one size. */
 struct fm_flash_region {
-	uint64_t block_len; /* bytes of a block of the bank: the chips' blocks side by side */
-	uint32_t count;     /* blocks; 1 to 65536 */
+	/* Bytes of a block of the bank, the chips' blocks side by side: 256 to 65535 * 256 a chip. */
+	uint64_t block_len;
+	uint32_t count; /* blocks; 1 to 65536 */
 };
 
 struct fm_flash_config {
 	size_t struct_size;     /* sizeof(struct fm_flash_config) */
 	const char *name;       /* of the device; NULL = the block's name */
-	struct fm_block *block; /* the array; borrowed; its length is the sum of the regions */
+	struct fm_block *block; /* the array; borrowed; outlives the device; its length is the
+				   sum of the regions */
 	enum fm_flash_set set;
 	unsigned bank_width; /* bytes: 1, 2, 4, 8; 0 = 4 */
 	unsigned chip_width; /* bytes: 1, 2, 4, at most bank_width; 0 = min(2, bank_width) */
 	struct fm_flash_region regions[FM_FLASH_REGIONS]; /* lowest address first */
 	unsigned nregions;                                /* 0 = one region of 256 KiB blocks */
 	enum fm_flash_narrow narrow;
-	uint32_t buffer_len;   /* bytes of the bank's write buffer: a power of two times
-					 bank_width; 0 = 1024 per chip */
+	/*
+	 * Bytes of the bank's write buffer: a power of two that divides every block, at most 65536
+	 * words of a chip (256 where chip_width is 1). 0 = 1024 a chip, or the most that fits.
+	 */
+	uint32_t buffer_len;
 	uint16_t manufacturer; /* 0 = 0x0089, Intel */
 	uint16_t device_id;    /* 0 = 0x0018 */
-	bool read_only;        /* program and erase end in a lock error */
+	bool read_only;        /* every block is locked for good; the image is only read */
 	/*
 	 * The image that persists the array, the same length as the block. It is read into the block
-	 * here, and programs and erases are written to it. Neither `image` nor `image_fd`: the array
-	 * starts as what the block holds, and nothing persists.
+	 * here, and what programs and erases change is written to it, one write an operation; it is
+	 * durable after fm_dev_flush(). While it is open, byte 201 of it is locked: exclusively, or
+	 * shared where it is only read. Neither `image` nor `image_fd`: the array starts as what the
+	 * block holds (factory-fresh chips are FF), and persists if the block does.
 	 */
 	const char *image;
 	bool use_image_fd; /* `image_fd` instead of `image` */
@@ -70,28 +90,43 @@ struct fm_flash_config {
  * A bank in its power-on state: read-array, all blocks unlocked. Errors name the field or the file:
  * FM_ERR_ARG (impossible geometry), FM_ERR_SIZE (the image's size against the bank's),
  * FM_ERR_ACCESS (image not writable and not read_only), FM_ERR_LOCKED (another opener),
- * FM_ERR_NOT_FOUND, FM_ERR_IO, FM_ERR_NOMEM. Blocks; allocates.
+ * FM_ERR_NOT_FOUND, FM_ERR_NOSPACE (a new image), FM_ERR_IO, FM_ERR_NOMEM. After a failure a new
+ * image is gone again; if the image could not be read to its end, the block holds part of it.
+ * Blocks; allocates.
+ *
+ * An image that cannot be written: the access returns FM_EFF_IOERR, fm_dev_error() explains, the
+ * guest sees success and the array keeps its data. fm_dev_flush() writes again what failed.
+ *
+ * fm_dev_reset(): read-array, status and buffer clear, locks open, for every kind but kexec, which
+ * pulls no reset line and changes nothing. fm_dev_sanitize() makes the array and the image FF, locks
+ * or not; FM_ERR_ACCESS on a read-only bank.
+ *
+ * fm_dev_save() holds the chips' states, their buffers and the locks, not the array. After
+ * fm_dev_load() call fm_dev_flush() once the block has its contents: it writes the whole image.
  */
 FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
 			struct fm_error *err);
 
-/* Counters since the device was made; for tools and tests. FM_ERR_ARG if `dev` is not a flash. */
+/* Counters since the device was made; for tools and tests. */
 struct fm_flash_stats {
 	uint64_t programs; /* program operations (a buffer is one) */
 	uint64_t program_bytes;
 	uint64_t erases;         /* blocks */
 	uint64_t array_entries;  /* returns to read-array */
 	uint64_t ignored_writes; /* narrow writes that had no effect */
-	uint64_t host_writes;    /* pwrite calls */
-	uint64_t host_bytes;     /* bytes of them */
+	uint64_t host_writes;    /* writes to the image, failed ones too */
+	uint64_t host_bytes;     /* bytes of those that succeeded */
 };
+/* FM_ERR_ARG if `dev` is not a flash. */
 FM_API int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out);
 
 /*
- * Build banks from a "cfi-flash" node of a device tree: one bank for each reg entry, named
- * "flash@ADDRESS". `bank-width` is read; the sector size that the binding lacks comes from `ctx`,
- * a struct fm_flash_fdt_options (NULL = its defaults). The first bank has role flash-code, others
- * flash-vars.
+ * A struct fm_fdt_binding's build() for "cfi-flash": one bank for each reg entry, its block and its
+ * device named "flash@ADDRESS", FF, without an image. "bank-width" is read (1, 2 or 4); what the
+ * node lacks comes from the binding's ctx, a struct fm_flash_fdt_options (NULL = its defaults). The
+ * machine's first bank has role flash-code, others flash-vars. FM_ERR_FORMAT (also a length that is
+ * no multiple of the sector's), FM_ERR_NOT_FOUND (no bank-width), FM_ERR_ARG, FM_ERR_EXISTS,
+ * FM_ERR_OVERLAP, FM_ERR_RANGE, FM_ERR_NOMEM. Not in a library built without libfdt.
  */
 struct fm_flash_fdt_options {
 	size_t struct_size;
