@@ -188,7 +188,9 @@ static int check_image(const struct fm_flash_config *c, const char *name, struct
 		return BAD(err, "%s: fm_flash_config has both image and image_fd, expected one",
 			   name);
 	if (c->create && (!c->image || c->read_only))
-		return BAD(err, "%s: fm_flash_config.create needs image, a path, and not read_only",
+		return BAD(err,
+			   "%s: fm_flash_config.create is set, expected image (a path) with it and "
+			   "read_only without",
 			   name);
 	if ((c->image || c->use_image_fd) && (fm_block_flags(c->block) & FM_BLOCK_READONLY))
 		return BAD(err, "%s: block %s is read-only, expected one to read the image into",
