@@ -26,8 +26,9 @@ struct share {
 
 /*
  * For kernels before 5.14. Storage has been reserved by now. A page is written with what is in it,
- * in one atomic step: another process that has the memory may be storing to it. To read a page
- * ahead is a kindness, not worth a SIGBUS for a bad disk.
+ * in one atomic step: another process that has the memory may be storing to it. Not by an OR of
+ * zero, which clang turns into a load. To read a page ahead is a kindness, not worth a SIGBUS for
+ * a bad disk.
  */
 static void touch(const struct share *s)
 {
@@ -35,9 +36,14 @@ static void touch(const struct share *s)
 		madvise(s->at, s->len, MADV_WILLNEED);
 		return;
 	}
-	for (size_t i = 0; i < s->len; i += s->page)
-		/* volatile: else a compiler may see that nothing changes and only load. */
-		__atomic_fetch_or((volatile char *)s->at + i, 0, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < s->len; i += s->page) {
+		volatile char *p = s->at + i;
+		char byte = __atomic_load_n(p, __ATOMIC_RELAXED);
+
+		/* When it fails, somebody else has just written the page. */
+		__atomic_compare_exchange_n(p, &byte, byte, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	}
 }
 
 static void *populate(void *arg)
@@ -59,13 +65,16 @@ static void *populate(void *arg)
 static int fail(const struct fm_block_config *c, const struct fmi_mem *mem, int rc,
 		struct fm_error *err)
 {
+	bool file = c->backing == FM_BACKING_FILE;
+
 	/* madvise(2): EFAULT is where a touch would have raised SIGBUS. */
 	if (rc == -EFAULT)
 		return fmi_backing_fail(
-			err, c, c->backing == FM_BACKING_FILE ? FM_ERR_IO : FM_ERR_NOSPACE, 0,
-			"preallocation of 0x%llx bytes: a page cannot be had: the file was cut, "
-			"or its disk failed, or no memory of that kind is left",
-			(unsigned long long)mem->len);
+			err, c, file ? FM_ERR_IO : FM_ERR_NOSPACE, 0,
+			"preallocation of 0x%llx bytes: a page cannot be had: %s",
+			(unsigned long long)mem->len,
+			file ? "the file was cut, its file system is full, or its disk failed"
+			     : "no memory of its kind is left");
 	return fmi_backing_fail(err, c, fm_io_err(rc), -rc, "preallocation of 0x%llx bytes",
 				(unsigned long long)mem->len);
 }

@@ -115,8 +115,8 @@ struct fm_block_config {
  *
  * Returns 0; FM_ERR_ARG (bad field: named), FM_ERR_SIZE (file too short), FM_ERR_NOT_FOUND,
  * FM_ERR_ACCESS, FM_ERR_NOMEM (also a limit of mlock), FM_ERR_NOSPACE (preallocation, or the huge
- * page pool is too small), FM_ERR_UNSUPPORTED (no such huge page size), FM_ERR_IO. Blocks;
- * allocates. Any thread.
+ * page pool is too small), FM_ERR_UNSUPPORTED (no such huge page size), FM_ERR_IO (also a page of
+ * a file that preallocation could not read). Blocks; allocates. Any thread.
  */
 FM_API int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg,
 			struct fm_error *err);

@@ -399,10 +399,10 @@ static void *marker(void *arg)
 	return NULL;
 }
 
-/* Copy what is dirty, in two parts that meet inside a word. Returns how many granules were. */
+/* Copy what is dirty, in two parts that meet inside a word; one has a whole word. Returns how many granules were. */
 static uint64_t copy_dirty(struct shared *s)
 {
-	static const uint64_t parts[][2] = { { 0, 50 }, { 50, CELLS - 50 } };
+	static const uint64_t parts[][2] = { { 0, 70 }, { 70, CELLS - 70 } };
 	uint64_t count = 0;
 
 	for (int p = 0; p < 2; p++) {
