@@ -534,6 +534,7 @@ static void no_config_is_an_error(void **state)
 static void a_name_has_at_most_63_bytes_and_is_copied(void **state)
 {
 	char name[65];
+	struct fm_error err = { 0 };
 	struct fm_block *b;
 
 	memset(name, 'n', sizeof(name));
@@ -545,6 +546,8 @@ static void a_name_has_at_most_63_bytes_and_is_copied(void **state)
 	name[0] = 'x';
 	assert_int_equal(strlen(fm_block_name(b)), 63);
 	assert_int_equal(fm_block_name(b)[0], 'n');
+	assert_int_equal(fm_block_sync(b, LEN, 1, &err), FM_ERR_RANGE);
+	assert_non_null(strstr(err.msg, "block nnn"));
 	fm_block_free(b);
 	b = must_make(BLOCK_RAW(.role = FM_ROLE_RAM, .name = NULL, .len = LEN));
 	assert_string_equal(fm_block_name(b), "");

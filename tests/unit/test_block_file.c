@@ -743,6 +743,14 @@ static void a_sync_covers_the_range_from_a_page_on(void **state)
 	s.rc = -ENOSPC;
 	assert_int_equal(fm_block_sync(b, 0, 1, NULL), FM_ERR_NOSPACE);
 	fm_block_free(b);
+	/* Nothing of these is on its way to the file. */
+	b = must_make(FILE_CONFIG(.path = path, .io = &s.f.io));
+	assert_int_equal(fm_block_sync(b, 0, LEN, NULL), 0);
+	fm_block_free(b);
+	b = must_make(FILE_CONFIG(.path = path, .flags = FM_BLOCK_SHARED | FM_BLOCK_READONLY,
+				  .io = &s.f.io));
+	assert_int_equal(fm_block_sync(b, 0, LEN, NULL), 0);
+	fm_block_free(b);
 }
 
 static void no_file_is_touched_but_through_the_seam(void **state)

@@ -428,7 +428,7 @@ static uint64_t copy_dirty(struct shared *s)
  */
 static void no_mark_is_lost_to_a_harvest_at_the_same_time(void **state)
 {
-	struct shared s = { .rounds = 300, .stores = 300 };
+	struct shared s = { .rounds = 100, .stores = 300 };
 	pthread_t threads[MARKERS];
 	uint64_t harvested = 0;
 
@@ -482,7 +482,7 @@ static void *litmus_marker(void *arg)
 static void who_finds_the_bit_set_has_its_store_in_that_harvest(void **state)
 {
 	struct litmus l = { .log = fmi_dirty_new(G, G) };
-	const time_t end = time(NULL) + 2; /* a host with one processor */
+	const time_t end = time(NULL) + 1; /* a host with one processor */
 	pthread_t thread;
 	uint64_t bits;
 
