@@ -157,8 +157,13 @@ static int load_locks(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_reader *r,
 		    struct fm_error *err)
 {
-	int rc = check_geometry(f, r, err);
+	int rc;
 
+	if (fm_state_version(r) != FMI_FLASH_STATE_VERSION)
+		return fm_error_set(err, FM_ERR_VERSION, 0,
+				    "%s: saved state: version %u, expected %u", fm_dev_name(f->dev),
+				    fm_state_version(r), FMI_FLASH_STATE_VERSION);
+	rc = check_geometry(f, r, err);
 	if (!rc)
 		rc = load_chips(f, in, r, err);
 	if (rc)
