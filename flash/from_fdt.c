@@ -9,6 +9,11 @@
 #include <stdio.h>
 
 #define DEFAULT_SECTOR (256u << 10)
+/*
+ * Banks are filled with FF, so a tree that lies could make the host run out of memory. Real boards
+ * have a fraction of this.
+ */
+#define MACHINE_MAX (512u << 20)
 
 /* What all banks of a node have in common. */
 struct node {
@@ -46,16 +51,29 @@ static int read_node(struct node *node, const struct fm_flash_fdt_options *o, st
 	return 0;
 }
 
+static bool is_flash(const struct fm_block *block)
+{
+	return fm_block_role(block) == FM_ROLE_FLASH_CODE ||
+	       fm_block_role(block) == FM_ROLE_FLASH_VARS;
+}
+
+/* Bytes of the machine's banks so far. */
+static uint64_t flash_so_far(const struct fm_machine *machine)
+{
+	struct fm_block *block;
+	uint64_t sum = 0;
+
+	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
+		if (is_flash(block))
+			sum += fm_block_len(block);
+	}
+	return sum;
+}
+
 /* The machine's first bank holds the firmware. */
 static enum fm_role next_role(const struct fm_machine *machine)
 {
-	struct fm_block *block;
-
-	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
-		if (fm_block_role(block) == FM_ROLE_FLASH_CODE)
-			return FM_ROLE_FLASH_VARS;
-	}
-	return FM_ROLE_FLASH_CODE;
+	return flash_so_far(machine) ? FM_ROLE_FLASH_VARS : FM_ROLE_FLASH_CODE;
 }
 
 static int make_block(struct fm_block **out, const struct node *node, const char *name,
@@ -121,22 +139,31 @@ static int add_bank(const struct node *node, const char *name, uint64_t gpa, uin
 		NULL, err);
 }
 
+static int bad_reg(const struct node *node, unsigned index, uint64_t len, const char *expected,
+		   uint64_t than, struct fm_error *err)
+{
+	return fm_error_set(err, FM_ERR_FORMAT, 0,
+			    "%s: %s: reg[%u]: length is 0x%llx, expected %s 0x%llx",
+			    fm_fdt_node_source(node->fdt), fm_fdt_node_path(node->fdt), index,
+			    (unsigned long long)len, expected, (unsigned long long)than);
+}
+
 static int build_bank(const struct node *node, unsigned index, struct fm_error *err)
 {
-	uint64_t gpa, len;
+	uint64_t gpa, len, so_far;
 	char name[40];
 	int rc = fm_fdt_node_reg(node->fdt, index, &gpa, &len, err);
 
 	if (rc)
 		return rc;
 	snprintf(name, sizeof(name), "flash@%llx", (unsigned long long)gpa);
-	if (!len || len % node->sector_len || len / node->sector_len > UINT32_MAX)
-		return fm_error_set(err, FM_ERR_FORMAT, 0,
-				    "%s: %s: reg[%u]: length is 0x%llx, expected a multiple of the "
-				    "sector length 0x%llx",
-				    fm_fdt_node_source(node->fdt), fm_fdt_node_path(node->fdt),
-				    index, (unsigned long long)len,
-				    (unsigned long long)node->sector_len);
+	if (!len || len % node->sector_len)
+		return bad_reg(node, index, len, "a multiple of the sector length",
+			       node->sector_len, err);
+	so_far = flash_so_far(node->machine);
+	if (so_far > MACHINE_MAX || len > MACHINE_MAX - so_far)
+		return bad_reg(node, index, len, "with the banks before it at most", MACHINE_MAX,
+			       err);
 	return add_bank(node, name, gpa, len, err);
 }
 

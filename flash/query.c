@@ -84,8 +84,7 @@ static void put_extension(uint8_t *pri)
 	pri[PRI_MINOR] = '1';
 	fmi_put_le32(pri + PRI_FEATURES, FEATURE_BLOCK_LOCKS);
 	fmi_put_le16(pri + PRI_LOCK_STATUS, FMI_LOCKED | FMI_LOCKED_DOWN);
-	pri[PRI_VCC] = 0x30; /* 3.0 V */
-			     /* No protection registers: the rest is 0. */
+	pri[PRI_VCC] = 0x30; /* 3.0 V. No protection registers: the rest is 0. */
 }
 
 void fmi_query_build(struct fmi_flash *f)

@@ -125,8 +125,9 @@ FM_API int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out);
  * device named "flash@ADDRESS", FF, without an image. "bank-width" is read (1, 2 or 4); what the
  * node lacks comes from the binding's ctx, a struct fm_flash_fdt_options (NULL = its defaults). The
  * machine's first bank has role flash-code, others flash-vars. FM_ERR_FORMAT (also a length that is
- * no multiple of the sector's), FM_ERR_NOT_FOUND (no bank-width), FM_ERR_ARG, FM_ERR_EXISTS,
- * FM_ERR_OVERLAP, FM_ERR_RANGE, FM_ERR_NOMEM. Not in a library built without libfdt.
+ * no multiple of the sector's, or banks of more than 512 MiB in all), FM_ERR_NOT_FOUND (no
+ * bank-width), FM_ERR_ARG, FM_ERR_EXISTS, FM_ERR_OVERLAP, FM_ERR_RANGE, FM_ERR_NOMEM. Not in a
+ * library built without libfdt.
  */
 struct fm_flash_fdt_options {
 	size_t struct_size;
