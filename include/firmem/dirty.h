@@ -5,6 +5,7 @@
  *
  * One bit stands for fm_block_dirty_granule() bytes. Marks are atomic: any thread may mark while
  * others harvest. A mark that races with a harvest is in this harvest or in the next, never lost.
+ * Mark after the store: then what is copied after a harvest has every store whose bit it took.
  */
 #ifndef FIRMEM_DIRTY_H
 #define FIRMEM_DIRTY_H
@@ -33,8 +34,8 @@ FM_API bool fm_dirty_active(const struct fm_dirty *log, unsigned client);
 
 /*
  * Mark [off, off + len) for every active client. Bytes outside the block are ignored. One
- * relaxed load when nobody listens, a load and no store when the bit is already set. Returns
- * true if at least one bit was newly set. Any thread; never blocks.
+ * relaxed load when nobody listens; otherwise a barrier, and no store when the bit is already set.
+ * Returns true if at least one bit was newly set. Any thread; never blocks.
  */
 FM_API bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t len);
 
@@ -51,10 +52,11 @@ FM_API int64_t fm_dirty_harvest(struct fm_dirty *log, unsigned client, uint64_t 
 FM_API size_t fm_dirty_words(const struct fm_dirty *log, uint64_t off, uint64_t len);
 
 /*
- * Merge a bitmap made elsewhere (KVM's log, a vhost-user process) into every active client. Bit n
- * stands for the page of `page` bytes at off + n * page; `nbits` bits are read from
- * little-endian-numbered 64-bit words. `page` a power of two, off a multiple of it. Pages outside
- * the block: FM_ERR_RANGE, nothing merged. Any thread.
+ * Merge a bitmap made elsewhere (KVM's log, a vhost-user process) into every active client. Bit
+ * n % 64 of bits[n / 64] stands for the page of `page` bytes at off + n * page; `nbits` bits are
+ * read. `page` a power of two, larger or smaller than the granule; off a multiple of it: FM_ERR_ARG
+ * otherwise. A page that begins outside the block: FM_ERR_RANGE, nothing merged; the last page may
+ * end outside. Any thread.
  */
 FM_API int fm_dirty_import(struct fm_dirty *log, uint64_t off, uint64_t page, const uint64_t *bits,
 			   size_t nbits);

@@ -42,6 +42,7 @@ struct fm_file_id {
 	uint64_t ino;
 };
 
+/* Every function but fd() must be there: FM_ERR_ARG where a seam is taken otherwise. */
 struct fm_io_ops {
 	size_t struct_size; /* sizeof(struct fm_io_ops) */
 	/* Open by path; `flags` of enum fm_io_open. The file is closed with close(). */
@@ -70,7 +71,10 @@ struct fm_io_ops {
 	int (*unmap)(void *ctx, void *addr, size_t len);
 	/* msync(2) with MS_SYNC of a part of a mapping that map() returned. */
 	int (*msync)(void *ctx, void *addr, size_t len);
-	/* Advisory lock owned by the open file (OFD); enum fm_io_lock; -EAGAIN when it is held. */
+	/*
+	 * Advisory lock owned by the open file (OFD); enum fm_io_lock; `len` 0 reaches to the end of
+	 * any file; -EAGAIN when it is held.
+	 */
 	int (*lock)(void *ctx, struct fm_file *file, int type, uint64_t off, uint64_t len);
 	/*
 	 * Would lock() succeed? 0 yes; -EAGAIN no, with *holder the process that is in the way
@@ -92,7 +96,7 @@ struct fm_io {
 	void *ctx;
 };
 
-/* The host's own files. Never NULL; static storage. Any thread. */
+/* The host's own files. Never NULL; static storage; its functions ignore ctx. Any thread. */
 FM_API const struct fm_io *fm_io_posix(void);
 
 /*
@@ -108,14 +112,17 @@ FM_API int fm_io_write_all(const struct fm_io *io, struct fm_file *file, const v
 /*
  * Read a whole file into memory: *out is malloc'd (never NULL on success, even for an empty
  * file) and the caller's to free(). A file larger than `max` bytes is FM_ERR_SIZE. `io` NULL
- * means fm_io_posix(). Blocks.
+ * means fm_io_posix(). FM_ERR_ARG, FM_ERR_NOMEM, what fm_io_err() makes of the host's error. Blocks.
  */
 FM_API int fm_io_load(const struct fm_io *io, const char *path, size_t max, void **out, size_t *len,
 		      struct fm_error *err);
 
 /*
  * Write a whole file so that a crash leaves the old one or the new one: a temporary file in
- * the same folder, fdatasync, rename, directory sync. Blocks.
+ * the same folder, fdatasync, rename, directory sync. The file then has mode 0600; a symbolic link
+ * is replaced. On failure the file is the old one, or, when only the sync of the folder failed, the
+ * new one. FM_ERR_ARG; FM_ERR_EXISTS (16 temporary files of crashed processes are in the way);
+ * what fm_io_err() makes of the host's error. Blocks.
  */
 FM_API int fm_io_store(const struct fm_io *io, const char *path, const void *buf, size_t len,
 		       struct fm_error *err);

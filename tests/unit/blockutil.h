@@ -26,6 +26,7 @@
 		.struct_size = sizeof(struct fm_block_config), __VA_ARGS__ \
 	}
 #define BLOCK_CONFIG(...) BLOCK_RAW(.name = "blk", .role = FM_ROLE_RAM, __VA_ARGS__)
+#define FILE_CONFIG(...) BLOCK_CONFIG(.backing = FM_BACKING_FILE, __VA_ARGS__)
 
 /* The block, or NULL and why. For a child process, where a failed assertion leads nowhere. */
 static inline struct fm_block *try_make(struct fm_block_config cfg)
@@ -65,6 +66,11 @@ static inline bool is_refused(struct fm_block_config cfg, int code, const char *
 static inline void assert_refused(struct fm_block_config cfg, int code, const char *text)
 {
 	assert_true(is_refused(cfg, code, text));
+}
+
+static inline uint8_t *bytes(const struct fm_block *b)
+{
+	return fm_block_ptr(b);
 }
 
 /* Are all pages of the block in memory? For pages of the kernel's, not of the file's cache. */

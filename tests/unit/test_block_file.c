@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Blocks over a file: sizes, privacy, passed descriptors, preallocation, and what a failure leaves. */
+/* Blocks over a file: sizes, privacy, passed descriptors, and what a failure leaves. */
 #include "tests/unit/blockutil.h"
 #include "tests/unit/child.h"
 #include "tests/unit/faultio.h"
 #include "tests/unit/tmpdir.h"
 
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 #define LEN (10 * PAGE)
-
-#define FILE_CONFIG(...) BLOCK_CONFIG(.backing = FM_BACKING_FILE, __VA_ARGS__)
-
-static uint8_t byte_at(const char *path, size_t off)
-{
-	uint8_t byte = 0xee;
-	int fd = open(path, O_RDONLY);
-
-	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &byte, 1, (off_t)off), 1);
-	close(fd);
-	return byte;
-}
-
-static uint8_t *bytes(struct fm_block *b)
-{
-	return fm_block_ptr(b);
-}
 
 /* --- shared and private ------------------------------------------------------------------- */
 
@@ -43,13 +23,13 @@ static void stores_to_a_shared_block_reach_the_file_and_other_mappings(void **st
 	assert_true(all_bytes(bytes(a), LEN, 3));
 	bytes(a)[5] = 9;
 	assert_int_equal(bytes(b)[5], 9);
-	assert_int_equal(byte_at(path, 5), 9);
+	assert_int_equal(tmpdir_byte(path, 5), 9);
 	assert_int_equal(fm_block_sync(a, 0, LEN, NULL), 0);
 	assert_string_equal(fm_block_path(a), path);
 	assert_false(fm_block_file_created(a));
 	fm_block_free(a);
 	fm_block_free(b);
-	assert_int_equal(byte_at(path, 5), 9);
+	assert_int_equal(tmpdir_byte(path, 5), 9);
 }
 
 static void stores_to_a_private_block_stay_there(void **state)
@@ -65,7 +45,7 @@ static void stores_to_a_private_block_stay_there(void **state)
 	assert_int_equal(fm_block_sync(a, 0, LEN, NULL), 0);
 	fm_block_free(a);
 	fm_block_free(b);
-	assert_int_equal(byte_at(path, 0), 3);
+	assert_int_equal(tmpdir_byte(path, 0), 3);
 }
 
 static void only_a_shared_writable_block_opens_the_file_for_writing(void **state)
@@ -147,7 +127,7 @@ static void a_block_may_be_a_part_of_the_file(void **state)
 				  .flags = FM_BLOCK_SHARED));
 	assert_int_equal(fm_block_len(b), PAGE + 1);
 	bytes(b)[PAGE] = 9;
-	assert_int_equal(byte_at(path, 2 * PAGE), 9);
+	assert_int_equal(tmpdir_byte(path, 2 * PAGE), 9);
 	fm_block_free(b);
 	fm_block_free(must_make(FILE_CONFIG(.path = path, .file_off = PAGE, .len = 3 * PAGE)));
 	assert_int_equal(tmpdir_size(path), 4 * PAGE);
@@ -172,7 +152,7 @@ static void a_file_that_is_too_short_is_an_error_and_stays_as_it_is(void **state
 			       FM_ERR_SIZE, "block blk (file)");
 	}
 	assert_int_equal(tmpdir_size(path), 0x2001);
-	assert_int_equal(byte_at(path, 0x2000), 3);
+	assert_int_equal(tmpdir_byte(path, 0x2000), 3);
 	fm_block_free(must_make(FILE_CONFIG(.path = path, .len = 0x2001)));
 }
 
@@ -201,7 +181,7 @@ static void a_new_file_under_a_private_block_holds_zeroes(void **state)
 	assert_true(fm_block_file_created(b));
 	fm_block_free(b);
 	assert_int_equal(tmpdir_size(path), 5000);
-	assert_int_equal(byte_at(path, 0), 0);
+	assert_int_equal(tmpdir_byte(path, 0), 0);
 }
 
 static void an_empty_file_is_sized_only_by_a_block_that_writes_to_it(void **state)
@@ -318,7 +298,7 @@ static void a_passed_descriptor_stays_the_callers(void **state)
 	close(fd);
 	bytes(b)[1] = 9;
 	assert_int_equal(fm_block_sync(b, 0, 2, NULL), 0);
-	assert_int_equal(byte_at(path, 1), 9);
+	assert_int_equal(tmpdir_byte(path, 1), 9);
 	fd = dup(fm_block_fd(b));
 	fm_block_free(b);
 	b = must_make(FILE_CONFIG(.fd = fd, .flags = FM_BLOCK_USE_FD));
@@ -361,207 +341,6 @@ static void a_memfd_may_be_passed(void **state)
 	assert_true(resident(a));
 	fm_block_free(a);
 	close(fd);
-}
-
-/* --- preallocation ------------------------------------------------------------------------ */
-
-static long long disk_bytes(const char *path)
-{
-	struct stat st;
-
-	assert_int_equal(stat(path, &st), 0);
-	return (long long)st.st_blocks * 512;
-}
-
-/* A file of LEN bytes that has only its first. */
-static void make_sparse(const char *path)
-{
-	tmpdir_fill(path, 1, 7);
-	assert_int_equal(truncate(path, (off_t)LEN), 0);
-}
-
-/* Its bytes change, its size never: cutting a file takes even private pages away. */
-static bool overwrite(const char *path, uint8_t byte)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok = fd >= 0;
-
-	for (size_t i = 0; i < LEN; i++)
-		ok &= pwrite(fd, &byte, 1, (off_t)i) == 1;
-	close(fd);
-	return ok;
-}
-
-static void preallocation_gives_a_shared_file_its_space(void **state)
-{
-	const char *path = tmpdir_path(state, "f");
-	struct fm_block *b;
-
-	make_sparse(path);
-	if (disk_bytes(path) >= (long long)LEN)
-		skip(); /* a file system without holes */
-	b = must_make(FILE_CONFIG(.path = path, .prealloc_threads = 3,
-				  .flags = FM_BLOCK_SHARED | FM_BLOCK_PREALLOC));
-	assert_true(disk_bytes(path) >= (long long)LEN);
-	assert_int_equal(bytes(b)[0], 7);
-	assert_true(all_bytes(bytes(b) + 1, LEN - 1, 0));
-	fm_block_free(b);
-	assert_int_equal(tmpdir_size(path), LEN);
-	assert_int_equal(byte_at(path, 0), 7);
-}
-
-static void preallocation_keeps_to_its_part_of_the_file(void **state)
-{
-	const char *path = tmpdir_path(state, "f");
-	struct fm_block *b;
-
-	make_sparse(path);
-	b = must_make(FILE_CONFIG(.path = path, .file_off = 2 * PAGE, .len = PAGE,
-				  .flags = FM_BLOCK_SHARED | FM_BLOCK_PREALLOC));
-	assert_true(disk_bytes(path) < (long long)LEN);
-	fm_block_free(b);
-}
-
-static void preallocation_of_a_private_block_leaves_the_file_alone(void **state)
-{
-	const char *path = tmpdir_path(state, "f");
-	long long before;
-	struct fm_block *b;
-
-	make_sparse(path);
-	before = disk_bytes(path);
-	b = must_make(FILE_CONFIG(.path = path, .flags = FM_BLOCK_PREALLOC));
-	assert_int_equal(bytes(b)[0], 7);
-	assert_true(all_bytes(bytes(b) + 1, LEN - 1, 0));
-	/* Pages of its own: what the file gets now does not show. */
-	assert_true(overwrite(path, 1));
-	assert_int_equal(bytes(b)[0], 7);
-	assert_true(all_bytes(bytes(b) + 1, LEN - 1, 0));
-	fm_block_free(b);
-	make_sparse(path);
-	assert_int_equal(disk_bytes(path), before);
-}
-
-static int prealloc_without_populate(void *path)
-{
-	struct fm_block *b;
-
-	if (!child_deny(SYS_madvise, 2, MADV_POPULATE_WRITE, EINVAL) ||
-	    !child_deny(SYS_madvise, 2, MADV_POPULATE_READ, EINVAL))
-		return CHILD_SKIP;
-	b = try_make(FILE_CONFIG(.path = path, .flags = FM_BLOCK_PREALLOC));
-	CHILD_CHECK(b && bytes(b)[0] == 7);
-	CHILD_CHECK(overwrite(path, 1));
-	CHILD_CHECK(bytes(b)[0] == 7 && all_bytes(bytes(b) + 1, LEN - 1, 0));
-	b = try_make(FILE_CONFIG(.path = path, .flags = FM_BLOCK_PREALLOC | FM_BLOCK_SHARED));
-	CHILD_CHECK(b && all_bytes(bytes(b), LEN, 1));
-	b = try_make(FILE_CONFIG(.path = path, .flags = FM_BLOCK_PREALLOC | FM_BLOCK_READONLY));
-	CHILD_CHECK(b && all_bytes(bytes(b), LEN, 1));
-	return 0;
-}
-
-static void preallocation_works_on_kernels_that_cannot_populate(void **state)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s", tmpdir_path(state, "f"));
-	make_sparse(path);
-	child_run(prealloc_without_populate, path);
-	assert_int_equal(tmpdir_size(path), LEN);
-	assert_int_equal(byte_at(path, 0), 1);
-}
-
-static int prealloc_of_a_bad_disk(void *path)
-{
-	if (!child_deny(SYS_madvise, 2, MADV_POPULATE_WRITE, EFAULT))
-		return CHILD_SKIP;
-	CHILD_CHECK(is_refused(FILE_CONFIG(.path = path, .flags = FM_BLOCK_PREALLOC), FM_ERR_IO,
-			       "block blk (file): preallocation"));
-	return 0;
-}
-
-static void preallocation_reports_a_page_that_cannot_be_read(void **state)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s", tmpdir_path(state, "f"));
-	tmpdir_fill(path, LEN, 7);
-	child_run(prealloc_of_a_bad_disk, path);
-}
-
-/* A mount of its own, which is gone with the process. */
-static bool mount_small_tmpfs(const char *folder)
-{
-	char size[32];
-
-	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		return false;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return false;
-	snprintf(size, sizeof(size), "size=%zu", 4 * PAGE);
-	return !mount("none", folder, "tmpfs", 0, size);
-}
-
-static int prealloc_on_a_full_file_system(void *folder)
-{
-	struct fm_block_config cfg =
-		FILE_CONFIG(.len = LEN,
-			    .flags = FM_BLOCK_SHARED | FM_BLOCK_PREALLOC | FM_BLOCK_CREATE);
-	char path[400];
-	struct fm_block *b;
-
-	if (!mount_small_tmpfs(folder))
-		return CHILD_SKIP;
-	snprintf(path, sizeof(path), "%s/f", (const char *)folder);
-	cfg.path = path;
-	CHILD_CHECK(is_refused(cfg, FM_ERR_NOSPACE, "block blk (file)"));
-	CHILD_CHECK(tmpdir_size(path) == -1);
-	/* An empty file is as before; a sparse one keeps its size and what it has. */
-	CHILD_CHECK(close(open(path, O_CREAT | O_WRONLY, 0600)) == 0);
-	CHILD_CHECK(is_refused(cfg, FM_ERR_NOSPACE, path));
-	CHILD_CHECK(tmpdir_size(path) == 0);
-	CHILD_CHECK(!truncate(path, (off_t)LEN));
-	CHILD_CHECK(is_refused(cfg, FM_ERR_NOSPACE, strerror(ENOSPC)));
-	CHILD_CHECK(tmpdir_size(path) == (long long)LEN);
-	/* Where it is not asked for, nothing is missing. */
-	cfg.flags = FM_BLOCK_SHARED;
-	b = try_make(cfg);
-	CHILD_CHECK(b);
-	fm_block_free(b);
-	/* Only to look at a hole takes a page of this file system: still no signal. */
-	cfg.flags = FM_BLOCK_PREALLOC | FM_BLOCK_READONLY;
-	CHILD_CHECK(is_refused(cfg, FM_ERR_IO, "a page cannot be had"));
-	return 0;
-}
-
-static void preallocation_on_a_full_file_system_is_an_error_not_a_signal(void **state)
-{
-	char folder[300];
-
-	snprintf(folder, sizeof(folder), "%s", tmpdir_path(state, "mnt"));
-	assert_int_equal(mkdir(folder, 0700), 0);
-	child_run(prealloc_on_a_full_file_system, folder);
-}
-
-static int over_the_limit(void *path)
-{
-	struct rlimit limit = { PAGE, PAGE };
-
-	signal(SIGXFSZ, SIG_IGN);
-	CHILD_CHECK(!setrlimit(RLIMIT_FSIZE, &limit));
-	CHILD_CHECK(is_refused(
-		FILE_CONFIG(.path = path, .len = LEN, .flags = FM_BLOCK_CREATE | FM_BLOCK_SHARED),
-		FM_ERR_NOSPACE, "set the size"));
-	CHILD_CHECK(tmpdir_size(path) == -1);
-	return 0;
-}
-
-static void a_file_that_may_not_be_that_large_is_an_error(void **state)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s", tmpdir_path(state, "f"));
-	child_run(over_the_limit, path);
 }
 
 /* --- what a failure leaves ---------------------------------------------------------------- */
@@ -638,7 +417,7 @@ static void a_failure_leaves_a_file_with_contents_alone(void **state)
 		       FILE_CONFIG(.path = path, .len = PAGE,
 				   .flags = FM_BLOCK_CREATE | FM_BLOCK_SHARED | FM_BLOCK_PREALLOC),
 		       (long long)LEN, 4);
-	assert_int_equal(byte_at(path, 0), 3);
+	assert_int_equal(tmpdir_byte(path, 0), 3);
 }
 
 /* Somebody makes the file between our look and our attempt to make it. */
@@ -810,13 +589,6 @@ int main(void)
 		tmpdir_test(a_passed_descriptor_stays_the_callers),
 		tmpdir_test(a_passed_descriptor_must_allow_what_the_block_does),
 		tmpdir_test(a_memfd_may_be_passed),
-		tmpdir_test(preallocation_gives_a_shared_file_its_space),
-		tmpdir_test(preallocation_keeps_to_its_part_of_the_file),
-		tmpdir_test(preallocation_of_a_private_block_leaves_the_file_alone),
-		tmpdir_test(preallocation_works_on_kernels_that_cannot_populate),
-		tmpdir_test(preallocation_reports_a_page_that_cannot_be_read),
-		tmpdir_test(preallocation_on_a_full_file_system_is_an_error_not_a_signal),
-		tmpdir_test(a_file_that_may_not_be_that_large_is_an_error),
 		tmpdir_test(a_failure_removes_the_file_that_it_made),
 		tmpdir_test(a_failure_leaves_an_empty_file_empty),
 		tmpdir_test(a_failure_leaves_a_file_with_contents_alone),

@@ -65,6 +65,18 @@ static inline long long tmpdir_size(const char *path)
 	return stat(path, &st) ? -1 : (long long)st.st_size;
 }
 
+/* The byte of a file at an offset. */
+static inline uint8_t tmpdir_byte(const char *path, size_t off)
+{
+	uint8_t byte = 0xee;
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)off), 1);
+	close(fd);
+	return byte;
+}
+
 /* How many entries the folder has. */
 static int tmpdir_entries_;
 
