@@ -15,6 +15,12 @@ struct sample {
 	uint8_t bytes[ROOM];
 	size_t len;
 	bool changed; /* may be wrong now */
+	/* Intel HEX: what each address must hold when nothing was changed. */
+	struct {
+		uint64_t addr;
+		uint8_t byte;
+	} expected[4096];
+	size_t count;
 };
 
 /* --- ELF --------------------------------------------------------------------------------- */
@@ -63,6 +69,12 @@ static void make_elf(struct tape *t, struct sample *s)
 	}
 	for (unsigned n = tape_below(t, 4); n > 0; n--, s->changed = true)
 		change_elf(t, &e, phnum, s->len);
+	if (tape_one_in(t, 16)) {
+		build_elf_set(&e, -1, "e_phnum", 0xffff);
+		build_elf_set(&e, -1, "e_shentsize", e.wide ? 64 : 40);
+		build_elf_set(&e, -1, "e_shoff", s->len - 64 + tape_below(t, 64));
+		s->changed = true;
+	}
 }
 
 /* --- uImage ------------------------------------------------------------------------------ */
@@ -126,9 +138,18 @@ static void make_ihex(struct tape *t, struct sample *s)
 		const bool linear = i >= 8;
 		uint8_t base[2] = { (uint8_t)(linear ? 1 : i << 4), (uint8_t)(linear ? 2 * i : 0) };
 		unsigned n = i ? tape_below(t, 256) : 1, offset = tape_below(t, 65536);
+		uint64_t upper = linear ? (UINT64_C(0x100) | 2 * i) << 16 : (uint64_t)i << 16;
 
-		for (unsigned k = 0; k < n; k++)
+		if (tape_one_in(t, 2))
+			offset |= 0xff00; /* likely across 64 KiB */
+
+		for (unsigned k = 0; k < n; k++) {
+			unsigned at = offset + k;
+
 			data[k] = (uint8_t)(k + i);
+			s->expected[s->count].addr = upper + (linear ? at : at & 0xffff);
+			s->expected[s->count++].byte = data[k];
+		}
 		build_hex_record(text, &s->len, linear ? 4 : 2, 0, base, 2, 0);
 		build_hex_record(text, &s->len, 0, offset, data, n, 0);
 		if (wrong && tape_one_in(t, 8)) {
@@ -167,7 +188,33 @@ static void check_rom(const struct fm_image *image)
 	fm_block_free(block);
 }
 
-static void check_image(const struct fm_image *image, size_t len)
+/* A byte of the image, or -1. */
+static int image_byte(const struct fm_image *image, uint64_t addr)
+{
+	for (size_t i = 0; i < image->count; i++) {
+		const struct fm_image_segment *s = &image->segments[i];
+
+		if (addr - s->addr < s->file_len)
+			return s->data[addr - s->addr];
+	}
+	return -1;
+}
+
+static void check_unchanged(const struct fm_image *image, const struct sample *s)
+{
+	uint64_t total = 0;
+
+	TAPE_CHECK(image->format == s->format || s->format == FM_IMAGE_RAW);
+	if (s->format != FM_IMAGE_IHEX)
+		return;
+	for (size_t i = 0; i < s->count; i++)
+		TAPE_CHECK(image_byte(image, s->expected[i].addr) == s->expected[i].byte);
+	for (size_t i = 0; i < image->count; i++)
+		total += image->segments[i].file_len;
+	TAPE_CHECK(total == s->count);
+}
+
+static void check_image(const struct fm_image *image, size_t len, uint64_t top)
 {
 	uint32_t crcs = 0;
 	struct fm_placement *places = calloc(image->count, sizeof(*places));
@@ -180,7 +227,7 @@ static void check_image(const struct fm_image *image, size_t len)
 		const struct fm_image_segment *s = &image->segments[i];
 
 		TAPE_CHECK(s->mem_len && s->file_len <= s->mem_len);
-		TAPE_CHECK(s->addr <= UINT64_MAX - (s->mem_len - 1));
+		TAPE_CHECK(s->addr <= top && s->mem_len - 1 <= top - s->addr);
 		TAPE_CHECK(!i || s[-1].addr + (s[-1].mem_len - 1) < s->addr);
 		TAPE_CHECK(memchr(s->name, 0, sizeof(s->name)));
 		/* For the sanitizer: all of it can be read. */
@@ -219,7 +266,12 @@ static void parse(struct tape *t, struct sample *s)
 	rc = fm_image_parse(&image, "dir/fuzz", exact, s->len, format, tape_edge(t, s->len), &err);
 	free(exact);
 	if (!rc) {
-		check_image(image, s->len);
+		bool wide = image->format == FM_IMAGE_RAW ||
+			    (image->format == FM_IMAGE_ELF && s->bytes[4] == 2);
+
+		check_image(image, s->len, wide ? UINT64_MAX : UINT32_MAX);
+		if (!s->changed)
+			check_unchanged(image, s);
 		fm_image_free(image);
 		return;
 	}
@@ -232,33 +284,51 @@ static void parse(struct tape *t, struct sample *s)
 
 static void try_option_rom(struct tape *t)
 {
-	static const uint16_t offs[] = { 0,    1,    2,    3,    4,    0x18, 0x19, 0x40,
-					 0x44, 0x4a, 0x4b, 0x50, 0x51, 0x54, 0x55 };
-	const size_t len = 512 * (1 + tape_below(t, 3)) - (tape_one_in(t, 8) ? tape_u8(t) : 0);
+	static const uint8_t header[] = { 0, 1, 2, 3, 4, 0x18, 0x19 };
+	static const uint8_t structure[] = { 0, 4, 0x0a, 0x0b, 0x10, 0x11, 0x14, 0x15 };
+	const size_t len = 512 * (1 + tape_below(t, 3));
+	const size_t given = len - (tape_one_in(t, 8) ? tape_u8(t) : 0);
+	const size_t pcir = tape_one_in(t, 2) ? len - 24 - tape_below(t, 24) : 0x40;
 	struct fm_option_rom_info info;
 	struct fm_error err = { 0 };
-	uint8_t *rom = calloc(1, len);
+	uint8_t *rom = calloc(1, given);
+	uint8_t whole[3 * 512] = { 0x55, 0xaa, (uint8_t)(len / 512) };
 	int rc;
 
-	rom[0] = 0x55;
-	rom[1] = 0xaa;
-	rom[2] = rom[0x50] = (uint8_t)(len / 512);
-	rom[0x18] = 0x40;
-	memcpy(rom + 0x40, "PCIR", 4);
-	rom[0x4a] = 24;
-	rom[0x54] = tape_one_in(t, 4) ? 3 : 0;
-	rom[4] = rom[0x54] == 3 ? 0xf1 : 0;
-	rom[5] = rom[0x54] == 3 ? 0x0e : 0;
-	for (unsigned n = tape_below(t, 4); n > 0; n--)
-		rom[offs[tape_below(t, 15)]] = (uint8_t)tape_edge(t, 0x40);
-	rc = fm_option_rom_check(rom, len, &info, &err);
+	build_put(whole + 0x18, 2, false, pcir);
+	memcpy(whole + pcir, "PCIR", 4);
+	whole[pcir + 0x0a] = 24;
+	whole[pcir + 0x10] = (uint8_t)(len / 512);
+	whole[pcir + 0x14] = tape_one_in(t, 4) ? 3 : 0;
+	if (whole[pcir + 0x14] == 3)
+		build_put(whole + 4, 2, false, 0x0ef1);
+	whole[0x30] = tape_u8(t);
+	for (unsigned n = tape_below(t, 4); n > 0; n--) {
+		size_t at = tape_one_in(t, 2) ? pcir + structure[tape_below(t, sizeof(structure))]
+					      : header[tape_below(t, sizeof(header))];
+
+		whole[at] = (uint8_t)tape_edge(t, 0x40);
+	}
+	memcpy(rom, whole, given);
+	rc = fm_option_rom_check(rom, given, &info, &err);
 	TAPE_CHECK(rc == err.code);
 	if (!rc || rc == FM_ERR_CHECKSUM)
-		TAPE_CHECK(info.len <= len && info.init_len && info.init_len <= info.len);
-	if (!fm_option_rom_fix(rom, len, NULL))
-		TAPE_CHECK(!fm_option_rom_check(rom, len, NULL, NULL));
-	else
-		TAPE_CHECK(rc);
+		TAPE_CHECK(info.len <= given && info.init_len && info.init_len <= info.len);
+	if (fm_option_rom_fix(rom, given, NULL)) {
+		TAPE_CHECK(rc && !memcmp(rom, whole, given));
+	} else {
+		struct fm_option_rom_info fixed;
+
+		TAPE_CHECK(!fm_option_rom_check(rom, given, &fixed, NULL));
+		TAPE_CHECK(fixed.len == info.len && fixed.pci_vendor == info.pci_vendor);
+		TAPE_CHECK(!memcmp(rom, whole, fixed.init_len - 1));
+		if (fixed.code_type != 0xff) {
+			size_t at = build_get(rom + 0x18, 2, false);
+			size_t n = build_get(rom + at + 0x0a, 2, false);
+
+			TAPE_CHECK(at + n <= fixed.len && !memcmp(rom + at, whole + at, n));
+		}
+	}
 	free(rom);
 }
 

@@ -177,6 +177,28 @@ static void a_wrong_section_0_is_refused(void **state)
 	}
 }
 
+static void a_million_segments_are_refused(void **state)
+{
+	const uint32_t phnum = (1 << 20) + 1;
+	const size_t at = 52 + (size_t)phnum * 32;
+	uint8_t *bytes = calloc(1, at + 40);
+	struct build_elf e = { .bytes = bytes };
+
+	build_elf_ehdr(&e, 0xffff, 0);
+	build_elf_set(&e, -1, "e_shoff", at);
+	build_elf_set(&e, -1, "e_shentsize", 40);
+	build_put(bytes + at + 28, 4, false, phnum);
+	for (uint32_t i = 0; i < phnum; i++) {
+		build_put(bytes + 52 + (size_t)i * 32, 4, false, 1);
+		build_put(bytes + 52 + (size_t)i * 32 + 12, 4, false, i);
+		build_put(bytes + 52 + (size_t)i * 32 + 20, 4, false, 1);
+	}
+	expect_refusal(bytes, at + 40, FM_IMAGE_ELF, FM_ERR_SIZE, "1048576 segments");
+	build_put(bytes + at + 28, 4, false, phnum - 1);
+	fm_image_free(parse_ok(bytes, at + 40, FM_IMAGE_ELF));
+	free(bytes);
+}
+
 /* --- what is wrong ------------------------------------------------------------------------- */
 
 /* The sample with one field changed, in both byte orders and in the classes of the mask. */
@@ -283,6 +305,8 @@ static void a_file_cut_anywhere_is_refused(void **state)
 			assert_true(rc == FM_ERR_SIZE || (cut < 4 && rc == FM_ERR_FORMAT));
 			free(part);
 		}
+		expect_refusal(bytes, build_ehdr_len(&e) - 1, FM_IMAGE_ELF, FM_ERR_SIZE,
+			       "expected an ELF header");
 	}
 }
 
@@ -371,6 +395,7 @@ int main(void)
 		cmocka_unit_test(touching_segments_are_no_overlap),
 		cmocka_unit_test(more_headers_than_e_phnum_can_say_are_counted_in_section_0),
 		cmocka_unit_test(a_wrong_section_0_is_refused),
+		cmocka_unit_test(a_million_segments_are_refused),
 		cmocka_unit_test(without_pt_load_there_is_nothing_to_load),
 		cmocka_unit_test(another_magic_is_refused_when_elf_is_asked_for),
 		cmocka_unit_test(a_file_cut_anywhere_is_refused),

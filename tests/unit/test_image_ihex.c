@@ -268,26 +268,44 @@ static void no_single_digit_can_change_unnoticed(void **state)
 	}
 }
 
-static void a_million_separate_bytes_are_refused_not_allocated(void **state)
+/* A byte in every `step`-th address. */
+static char *build_bytes(size_t count, size_t step, size_t *len)
 {
-	const size_t count = (1 << 20) + 1;
-	char *text = malloc(count * 14 + 32 * 16 + 32);
-	struct fm_image *image;
-	struct fm_error err;
-	size_t len = 0;
+	char *text = malloc(count * 14 + (count * step / 65536 + 1) * 16 + 32);
 
+	*len = 0;
 	for (size_t i = 0; i < count; i++) {
-		uint8_t base[2] = { (uint8_t)(i >> 23), (uint8_t)(i >> 15) };
-		uint8_t byte = 1;
+		uint8_t base[2] = { (uint8_t)(i * step >> 24), (uint8_t)(i * step >> 16) };
+		uint8_t byte = (uint8_t)i;
 
-		if (i % 32768 == 0)
-			build_hex_record(text, &len, 4, 0, base, 2, 0);
-		build_hex_record(text, &len, 0, (unsigned)(i * 2 & 0xffff), &byte, 1, 0);
+		if (i * step % 65536 == 0)
+			build_hex_record(text, len, 4, 0, base, 2, 0);
+		build_hex_record(text, len, 0, (unsigned)(i * step & 0xffff), &byte, 1, 0);
 	}
-	build_hex_record(text, &len, 1, 0, NULL, 0, 0);
-	assert_int_equal(fm_image_parse(&image, "sparse", text, len, FM_IMAGE_IHEX, 0, &err),
-			 FM_ERR_SIZE);
-	assert_non_null(strstr(err.msg, "pieces"));
+	build_hex_record(text, len, 1, 0, NULL, 0, 0);
+	return text;
+}
+
+static void a_million_separate_bytes_are_refused_and_not_allocated(void **state)
+{
+	size_t len;
+	char *text = build_bytes((1 << 20) + 1, 2, &len);
+
+	expect_refusal(text, len, FM_IMAGE_IHEX, FM_ERR_SIZE, "1048576 pieces");
+	free(text);
+}
+
+static void a_million_records_that_touch_are_one_segment(void **state)
+{
+	size_t len;
+	char *text = build_bytes((1 << 20) + 1, 1, &len);
+	struct fm_image *image = parse_ok(text, len, FM_IMAGE_IHEX);
+
+	assert_int_equal(image->count, 1);
+	assert_int_equal(image->segments[0].file_len, (1 << 20) + 1);
+	for (size_t i = 0; i < image->segments[0].file_len; i++)
+		assert_true(image->segments[0].data[i] == (uint8_t)i);
+	fm_image_free(image);
 	free(text);
 }
 
@@ -375,7 +393,8 @@ int main(void)
 		cmocka_unit_test(a_record_may_carry_255_bytes_or_none),
 		cmocka_unit_test(a_file_cut_anywhere_is_refused),
 		cmocka_unit_test(no_single_digit_can_change_unnoticed),
-		cmocka_unit_test(a_million_separate_bytes_are_refused_not_allocated),
+		cmocka_unit_test(a_million_separate_bytes_are_refused_and_not_allocated),
+		cmocka_unit_test(a_million_records_that_touch_are_one_segment),
 		cmocka_unit_test_setup_teardown(what_objcopy_makes_is_what_it_was_made_of,
 						objcopy_setup, objcopy_teardown),
 	};

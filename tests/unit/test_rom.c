@@ -499,19 +499,23 @@ static void the_span_is_rounded_to_the_page_asked_for(void **state)
 
 static void memory_without_data_and_the_top_of_the_space_are_fine(void **state)
 {
-	struct fm_image_segment segment = { .addr = UINT64_MAX - 0xff, .mem_len = 0x100 };
-	struct fm_block *block;
-	struct fm_dev *rom;
-	uint64_t gpa;
+	static const uint64_t addrs[] = { 0, 0x40000080, UINT64_MAX - 0xff };
 
-	assert_int_equal(fm_rom_from_image(&block, &rom, &gpa, make_image(&segment, 1), "fw",
-					   FM_ROLE_ROM, 0, 0, NULL),
-			 0);
-	assert_true(gpa == UINT64_MAX - 0xfff);
-	assert_int_equal(fm_dev_len(rom), 0x1000);
-	assert_true(fm_rom_pristine(rom, NULL));
-	fm_dev_free(rom);
-	fm_block_free(block);
+	for (size_t i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
+		struct fm_image_segment segment = { .addr = addrs[i], .mem_len = 0x100 };
+		struct fm_block *block;
+		struct fm_dev *rom;
+		uint64_t gpa;
+
+		assert_int_equal(fm_rom_from_image(&block, &rom, &gpa, make_image(&segment, 1),
+						   "fw", FM_ROLE_ROM, 0, 0, NULL),
+				 0);
+		assert_true(gpa == (addrs[i] & ~UINT64_C(0xfff)));
+		assert_int_equal(fm_dev_len(rom), 0x1000);
+		assert_true(fm_rom_pristine(rom, NULL));
+		fm_dev_free(rom);
+		fm_block_free(block);
+	}
 }
 
 static void a_span_over_the_limit_or_a_wrong_argument_is_refused(void **state)
