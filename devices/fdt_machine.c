@@ -22,6 +22,9 @@ struct memory {
 /* Bytes of the longest path that a walk lets pass, and of a little more text behind it. */
 #define WHERE_LEN (FMI_FDT_DEPTH * (FMI_FDT_NAME + 1) + 32)
 
+/* Our choice: beyond the largest real trees, and little enough to compare each with all. */
+#define MEMORY_MAX 16384u
+
 struct builder {
 	const void *blob;
 	const struct fm_fdt_options *options;
@@ -91,6 +94,10 @@ static int note_memory(struct builder *b, const struct fm_fdt_node *node, unsign
 
 	if (rc)
 		return rc;
+	if (b->nmemory == MEMORY_MAX)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, node, "reg",
+				    "more ranges of memory than expected: at most %u in a tree",
+				    MEMORY_MAX);
 	if (b->nmemory == b->room) {
 		size_t room = b->room ? 2 * b->room : 8;
 		struct memory *grown = realloc(b->memory, room * sizeof(*grown));

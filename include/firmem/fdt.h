@@ -89,7 +89,7 @@ FM_API int fm_fdt_node_text(const struct fm_fdt_node *node, const char *prop, co
 			    struct fm_error *err);
 FM_API bool fm_fdt_node_has(const struct fm_fdt_node *node, const char *prop);
 
-/* What to do with a node that is "compatible". The machine's part of a tree is an array of these. */
+/* What to do with a node that is "compatible". A caller's part of a tree is an array of these. */
 struct fm_fdt_binding {
 	const char *compatible;
 	/*
@@ -111,8 +111,8 @@ struct fm_fdt_options {
 };
 
 /*
- * Build a machine with one space named "memory" from a tree of at most `len` bytes, in the format of
- * version 17. Bytes behind its totalsize are not looked at: QEMU leaves some in what it dumps.
+ * Build a machine with one space named "memory" from a tree of at most `len` bytes, in the format
+ * of version 17. Bytes behind its totalsize are not looked at: QEMU leaves some in what it dumps.
  *
  * Each pair of the "reg" of a memory node (device_type "memory") becomes a block, a device and a
  * window named "memory@ADDRESS", lowest address first; its role is ram, or dimm where the node is
@@ -121,12 +121,12 @@ struct fm_fdt_options {
  * Left out are nodes whose "status", or an ancestor's, is not "okay" (or "ok"), and nodes that are
  * neither. Memory reservations are the guest's business and do not change the machine.
  *
- * Nothing a tree says is trusted: errors name the source, the node, the property, the value and what
- * was expected. FM_ERR_ARG (an argument or option), FM_ERR_SIZE (more bytes than `len`),
- * FM_ERR_VERSION, FM_ERR_FORMAT (structure, names, properties; more than 31 levels), FM_ERR_RANGE,
- * FM_ERR_OVERLAP (both named), FM_ERR_EXISTS, FM_ERR_NOMEM (also: more memory than the host will
- * map), or what a binding returned. `blob` is not used after the return. `options` NULL = defaults.
- * Any thread; blocks as the bindings do; allocates.
+ * Nothing a tree says is trusted: errors name the source, the node, the property, the value and
+ * what was expected. FM_ERR_ARG (an argument or option), FM_ERR_SIZE (more bytes than `len`),
+ * FM_ERR_VERSION, FM_ERR_FORMAT (structure, names, properties; more than 31 levels, or than 16384
+ * ranges of memory), FM_ERR_RANGE, FM_ERR_OVERLAP (both named), FM_ERR_EXISTS, FM_ERR_NOMEM (also:
+ * more memory than the host will map), or what a binding returned. `blob` is not used after the
+ * return. `options` NULL = defaults. Any thread; blocks as the bindings do; allocates.
  */
 FM_API int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
 			       const struct fm_fdt_binding *bindings, size_t count,

@@ -134,6 +134,23 @@ static void memory_that_no_host_has_is_refused(void **state)
 	}
 }
 
+static void memory_in_more_pieces_than_any_machine_has_is_refused(void **state)
+{
+	uint64_t *reg = calloc(2 * 16385, sizeof(*reg));
+	struct fm_fdt *fdt = tree_begin();
+
+	for (size_t i = 0; i < 16385; i++) {
+		reg[2 * i] = i << 12;
+		reg[2 * i + 1] = 0x1000;
+	}
+	fm_fdt_begin(fdt, "memory");
+	fm_fdt_prop_text(fdt, "device_type", "memory");
+	fm_fdt_prop_reg(fdt, reg, 16385);
+	fm_fdt_end(fdt);
+	free(reg);
+	must_refuse(fdt, FM_ERR_FORMAT, "/memory: reg: more ranges of memory than expected");
+}
+
 /* --- "reg" and its cells ----------------------------------------------------------------------- */
 
 static void memory_without_reg_is_refused(void **state)
@@ -338,6 +355,7 @@ int main(void)
 		cmocka_unit_test(memory_that_wraps_is_refused),
 		cmocka_unit_test(memory_that_leaves_one_cell_s_addresses_is_refused),
 		cmocka_unit_test(memory_that_no_host_has_is_refused),
+		cmocka_unit_test(memory_in_more_pieces_than_any_machine_has_is_refused),
 		cmocka_unit_test(memory_without_reg_is_refused),
 		cmocka_unit_test(an_empty_reg_is_refused),
 		cmocka_unit_test(a_reg_of_half_a_pair_is_refused),
