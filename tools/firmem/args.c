@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tools/firmem/args.h"
+
+#include "tools/firmem/out.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAMES_MAX 32 /* options of one command, --help among them */
+#define COLUMNS 79   /* of a terminal */
+#define WORD_MAX 31  /* bytes of a word that is worth a guess */
+
+/* --- guessing ------------------------------------------------------------------------------ */
+
+static unsigned least(unsigned a, unsigned b, unsigned c)
+{
+	unsigned ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* How many letters to insert, drop or change to make one of the other. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[WORD_MAX + 1];
+	size_t blen = strlen(b);
+
+	for (unsigned j = 0; j <= blen; j++)
+		row[j] = j;
+	for (unsigned i = 1; *a; i++, a++) {
+		unsigned diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= blen; j++) {
+			unsigned above = row[j];
+
+			row[j] = least(above + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[blen];
+}
+
+const char *args_nearest(const char *word, const char *const *list)
+{
+	const char *best = NULL;
+	size_t len = strlen(word);
+	/* Half of a word wrong is another word. */
+	unsigned limit = (unsigned)(len + 2) / 3;
+
+	if (!len || len > WORD_MAX)
+		return NULL;
+	for (; *list; list++) {
+		unsigned d;
+
+		if (strlen(*list) > WORD_MAX)
+			continue;
+		/* What somebody typed the beginning of. */
+		d = strncmp(*list, word, len) ? distance(word, *list) : 1;
+		if (d > limit)
+			continue;
+		best = *list;
+		if (d <= 1)
+			break;
+		limit = d - 1;
+	}
+	return best;
+}
+
+/* --- help ---------------------------------------------------------------------------------- */
+
+static void print_usage(const struct args_spec *spec)
+{
+	int column = printf("usage: firmem %s", spec->command);
+
+	for (size_t i = 0; i < spec->count; i++) {
+		const struct args_option *o = &spec->options[i];
+		char text[64];
+		int len = snprintf(text, sizeof(text), o->required ? "--%s%s%s" : "[--%s%s%s]",
+				   o->name, o->value ? " " : "", o->value ? o->value : "");
+
+		if (column + 1 + len > COLUMNS)
+			column = printf("\n%8s", "") - 1;
+		column += printf(" %s", text);
+	}
+	putchar('\n');
+}
+
+static void print_option(const char *name, const char *value, const char *help)
+{
+	char head[64];
+	const char *end;
+
+	snprintf(head, sizeof(head), "--%s%s%s", name, value ? " " : "", value ? value : "");
+	printf("  %-24s", head);
+	while ((end = strchr(help, '\n'))) {
+		printf("%.*s\n%26s", (int)(end - help), help, "");
+		help = end + 1;
+	}
+	puts(help);
+}
+
+static enum args_result print_help(const struct args_spec *spec)
+{
+	print_usage(spec);
+	printf("\n%s\n\n", spec->summary);
+	for (size_t i = 0; i < spec->count; i++)
+		print_option(spec->options[i].name, spec->options[i].value, spec->options[i].help);
+	print_option("help", NULL, "this text");
+	puts("\nSizes and addresses are decimal or 0x hexadecimal, with K, M, G or T for powers of "
+	     "1024.\n"
+	     "Exit status: 0 yes or done, 1 no or findings, 2 bad input or failure.");
+	if (spec->text)
+		printf("\n%s", spec->text);
+	return ARGS_DONE;
+}
+
+/* --- parsing ------------------------------------------------------------------------------- */
+
+static enum args_result unknown(const struct args_spec *spec, const char *name, size_t len)
+{
+	const char *names[NAMES_MAX + 1] = { "help" };
+	char word[WORD_MAX + 2];
+	const char *meant;
+
+	for (size_t i = 0; i < spec->count && i + 1 < NAMES_MAX; i++)
+		names[i + 1] = spec->options[i].name;
+	snprintf(word, sizeof(word), "%.*s", (int)len, name);
+	meant = args_nearest(word, names);
+	if (meant)
+		complain("%s: --%s: no such option, did you mean --%s?", spec->command, word,
+			 meant);
+	else
+		complain("%s: --%s: no such option, expected one that \"firmem %s --help\" lists",
+			 spec->command, word, spec->command);
+	return ARGS_BAD;
+}
+
+static const struct args_option *find(const struct args_spec *spec, const char *name, size_t len)
+{
+	for (size_t i = 0; i < spec->count; i++) {
+		if (strlen(spec->options[i].name) == len &&
+		    !memcmp(spec->options[i].name, name, len))
+			return &spec->options[i];
+	}
+	return NULL;
+}
+
+static bool choose(const struct args_option *o, const char *text, unsigned *out)
+{
+	for (unsigned i = 0; o->choices[i]; i++) {
+		if (!strcmp(o->choices[i], text)) {
+			*out = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* "a or b", "a, b or c" */
+static void list_choices(const struct args_option *o, char *text, size_t len)
+{
+	size_t at = 0;
+
+	for (unsigned i = 0; o->choices[i] && at < len; i++) {
+		const char *between = !i ? "" : o->choices[i + 1] ? ", " : " or ";
+
+		at += (size_t)snprintf(text + at, len - at, "%s%s", between, o->choices[i]);
+	}
+}
+
+/* Understand `text` as the option's kind says; false with what was expected. */
+static bool take_value(const struct args_option *o, const char *text, char *expected, size_t len)
+{
+	switch (o->kind) {
+	case ARGS_FLAG:
+		break;
+	case ARGS_TEXT:
+		snprintf(expected, len, "something");
+		if (!*text)
+			return false;
+		*(const char **)o->out = text;
+		break;
+	case ARGS_SIZE:
+		snprintf(expected, len, "a number below 2^64 such as 256K or 0x40000");
+		return args_size(text, o->out);
+	case ARGS_RANGE:
+		snprintf(expected, len, "START+LENGTH below 2^64 such as 0x40000000+64M");
+		return args_range(text, o->out);
+	case ARGS_CHOICE:
+		list_choices(o, expected, len);
+		return choose(o, text, o->out);
+	}
+	return true;
+}
+
+/* One option; *at moves over a value that is an argument of its own. */
+static enum args_result parse_option(const struct args_spec *spec, uint64_t *seen, int argc,
+				     char **argv, int *at)
+{
+	const char *name = argv[*at] + 2;
+	size_t len = strcspn(name, "=");
+	const char *value = name[len] ? name + len + 1 : NULL;
+	const struct args_option *o = find(spec, name, len);
+	char expected[128];
+
+	if (!o)
+		return unknown(spec, name, len);
+	if (*seen >> (o - spec->options) & 1) {
+		complain("%s: --%s: given twice, expected once", spec->command, o->name);
+		return ARGS_BAD;
+	}
+	*seen |= UINT64_C(1) << (o - spec->options);
+	if (o->kind == ARGS_FLAG) {
+		if (value) {
+			complain("%s: --%s: \"%.60s\", expected no value", spec->command, o->name,
+				 value);
+			return ARGS_BAD;
+		}
+		*(bool *)o->out = true;
+		return ARGS_GO;
+	}
+	if (!value && ++*at >= argc) {
+		complain("%s: --%s: value is missing, expected %s", spec->command, o->name,
+			 o->value);
+		return ARGS_BAD;
+	}
+	if (!value)
+		value = argv[*at];
+	if (!take_value(o, value, expected, sizeof(expected))) {
+		complain("%s: --%s: \"%.60s\", expected %s", spec->command, o->name, value,
+			 expected);
+		return ARGS_BAD;
+	}
+	if (o->given)
+		*o->given = true;
+	return ARGS_GO;
+}
+
+enum args_result args_parse(const struct args_spec *spec, int argc, char **argv)
+{
+	uint64_t seen = 0;
+
+	for (int i = 0; i < argc; i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return print_help(spec);
+	}
+	for (int i = 0; i < argc; i++) {
+		enum args_result result;
+
+		if (strncmp(argv[i], "--", 2) || !argv[i][2]) {
+			complain("%s: \"%.60s\": expected an option, see \"firmem %s --help\"",
+				 spec->command, argv[i], spec->command);
+			return ARGS_BAD;
+		}
+		result = parse_option(spec, &seen, argc, argv, &i);
+		if (result != ARGS_GO)
+			return result;
+	}
+	for (size_t i = 0; i < spec->count; i++) {
+		if (spec->options[i].required && !(seen >> i & 1)) {
+			complain("%s: --%s: is missing, expected %s", spec->command,
+				 spec->options[i].name, spec->options[i].value);
+			return ARGS_BAD;
+		}
+	}
+	return ARGS_GO;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tools/firmem/input.h"
+
+#include "tools/firmem/out.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What fread() left unsaid. */
+static bool failed(const char *path, void *bytes)
+{
+	complain("%s: cannot be read: %s", path, strerror(errno));
+	free(bytes);
+	return false;
+}
+
+static bool read_all(FILE *file, const char *path, size_t most, void **bytes, size_t *len)
+{
+	char *buf = NULL;
+	size_t room = 0;
+	size_t n = 0;
+
+	do {
+		char *grown;
+
+		if (n > most) {
+			complain("%s: size: more than %zu bytes, expected at most that", path,
+				 most);
+			free(buf);
+			return false;
+		}
+		room = room ? 2 * room : 65536;
+		grown = realloc(buf, room);
+		if (!grown)
+			return failed(path, buf);
+		buf = grown;
+		errno = 0;
+		n += fread(buf + n, 1, room - n, file);
+	} while (n == room);
+	if (ferror(file))
+		return failed(path, buf);
+	*bytes = buf;
+	*len = n;
+	return true;
+}
+
+bool input_read(const char *path, size_t most, void **bytes, size_t *len)
+{
+	FILE *file = fopen(path, "rbe");
+	bool ok;
+
+	if (!file) {
+		complain("%s: cannot be opened: %s", path, strerror(errno));
+		return false;
+	}
+	ok = read_all(file, path, most, bytes, len);
+	fclose(file);
+	return ok;
+}

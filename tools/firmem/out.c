@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tools/firmem/out.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GAP "  "
+
+struct out {
+	json_t *root; /* NULL: text */
+	bool started; /* something was printed before */
+	/* The table under way. */
+	json_t *rows;
+	const char *key;
+	const struct out_column *columns;
+	size_t ncolumns;
+	char **cells; /* nrows * ncolumns */
+	size_t nrows;
+};
+
+/* --- failures ------------------------------------------------------------------------------ */
+
+enum status complain(const char *fmt, ...)
+{
+	char *text;
+	va_list args;
+	int len;
+
+	va_start(args, fmt);
+	len = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (len < 0) {
+		fputs("firmem: out of memory\n", stderr);
+		return STATUS_BAD;
+	}
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	fprintf(stderr, "firmem: %s\n", text);
+	free(text);
+	return STATUS_BAD;
+}
+
+void *out_need(void *p)
+{
+	if (!p) {
+		complain("out of memory");
+		exit(STATUS_BAD);
+	}
+	return p;
+}
+
+/* --- one value ----------------------------------------------------------------------------- */
+
+static void print_size(char *text, size_t len, uint64_t size)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	unsigned unit = 0;
+
+	while (size && size % 1024 == 0 && unit < 4) {
+		size /= 1024;
+		unit++;
+	}
+	snprintf(text, len, "%llu %s", (unsigned long long)size, units[unit]);
+}
+
+/* For people; malloc'd. */
+static char *print_value(enum out_kind kind, const struct out_value *v)
+{
+	char text[32] = "-";
+
+	if (v->absent)
+		return out_need(strdup(text));
+	switch (kind) {
+	case OUT_TEXT:
+		return out_need(strdup(v->text));
+	case OUT_ADDRESS:
+		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)v->number);
+		break;
+	case OUT_SIZE:
+		print_size(text, sizeof(text), v->number);
+		break;
+	case OUT_BOOL:
+		snprintf(text, sizeof(text), "%s", v->number ? "yes" : "no");
+		break;
+	}
+	return out_need(strdup(text));
+}
+
+/* JSON is UTF-8; file names and what files say may be anything. */
+static json_t *json_of_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char *ascii;
+
+	if (value)
+		return value;
+	ascii = out_need(strdup(text));
+	for (char *p = ascii; *p; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	value = json_string(ascii);
+	free(ascii);
+	return out_need(value);
+}
+
+static json_t *json_of_value(enum out_kind kind, const struct out_value *v)
+{
+	char hex[32];
+
+	if (v->absent)
+		return json_null();
+	switch (kind) {
+	case OUT_TEXT:
+		return json_of_text(v->text);
+	case OUT_ADDRESS:
+	case OUT_SIZE:
+		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)v->number);
+		return json_of_text(hex);
+	case OUT_BOOL:
+		break;
+	}
+	return json_boolean(v->number != 0);
+}
+
+static void json_put(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value))
+		out_need(NULL);
+}
+
+/* --- the whole ----------------------------------------------------------------------------- */
+
+struct out *out_new(bool json)
+{
+	struct out *out = out_need(calloc(1, sizeof(*out)));
+
+	if (json)
+		out->root = out_need(json_object());
+	return out;
+}
+
+void out_value(struct out *out, const char *key, enum out_kind kind, struct out_value value)
+{
+	char *text;
+
+	if (out->root) {
+		json_put(out->root, key, json_of_value(kind, &value));
+		return;
+	}
+	text = print_value(kind, &value);
+	printf("%s: %s\n", key, text);
+	free(text);
+	out->started = true;
+}
+
+void out_table(struct out *out, const char *key, const struct out_column *columns, size_t count)
+{
+	out->key = key;
+	out->columns = columns;
+	out->ncolumns = count;
+	if (!out->root)
+		return;
+	out->rows = out_need(json_array());
+	json_put(out->root, key, out->rows);
+}
+
+void out_row(struct out *out, const struct out_value *values)
+{
+	json_t *row;
+
+	if (out->root) {
+		row = out_need(json_object());
+		for (size_t i = 0; i < out->ncolumns; i++)
+			json_put(row, out->columns[i].key,
+				 json_of_value(out->columns[i].kind, &values[i]));
+		if (json_array_append_new(out->rows, row))
+			out_need(NULL);
+		return;
+	}
+	out->cells = out_need(
+		reallocarray(out->cells, (out->nrows + 1) * out->ncolumns, sizeof(*out->cells)));
+	for (size_t i = 0; i < out->ncolumns; i++)
+		out->cells[out->nrows * out->ncolumns + i] =
+			print_value(out->columns[i].kind, &values[i]);
+	out->nrows++;
+}
+
+/* Columns are counted in characters, not in bytes. */
+static int width(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static int column_width(const struct out *out, size_t column)
+{
+	int most = width(out->columns[column].head);
+
+	for (size_t row = 0; row < out->nrows; row++) {
+		int n = width(out->cells[row * out->ncolumns + column]);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+/* A line of a table; numbers to the right, the last column without blanks behind it. */
+static void print_line(const struct out *out, const int *widths, char *const *cells)
+{
+	const char *gap = "";
+	int blanks = 0;
+
+	for (size_t i = 0; i < out->ncolumns; i++) {
+		const struct out_column *c = &out->columns[i];
+		const char *text = cells ? cells[i] : c->head;
+		int pad;
+
+		if (!c->head)
+			continue;
+		pad = widths[i] - width(text);
+		if (c->kind == OUT_ADDRESS || c->kind == OUT_SIZE) {
+			printf("%*s%s%*s%s", blanks, "", gap, pad, "", text);
+			blanks = 0;
+		} else {
+			printf("%*s%s%s", blanks, "", gap, text);
+			blanks = pad;
+		}
+		gap = GAP;
+	}
+	putchar('\n');
+}
+
+static void print_table(struct out *out)
+{
+	int *widths = out_need(calloc(out->ncolumns, sizeof(*widths)));
+
+	for (size_t i = 0; i < out->ncolumns; i++)
+		widths[i] = out->columns[i].head ? column_width(out, i) : 0;
+	print_line(out, widths, NULL);
+	for (size_t row = 0; row < out->nrows; row++)
+		print_line(out, widths, out->cells + row * out->ncolumns);
+	free(widths);
+}
+
+void out_table_end(struct out *out)
+{
+	if (out->root)
+		return;
+	if (out->started)
+		putchar('\n');
+	out->started = true;
+	if (out->nrows)
+		print_table(out);
+	else
+		printf("%s: none\n", out->key);
+	for (size_t i = 0; i < out->nrows * out->ncolumns; i++)
+		free(out->cells[i]);
+	free(out->cells);
+	out->cells = NULL;
+	out->nrows = 0;
+}
+
+enum status out_end(struct out *out, enum status status)
+{
+	if (out->root) {
+		/* A failure to write shows in stdout's error indicator. */
+		if (json_dumpf(out->root, stdout, JSON_INDENT(2)) && !ferror(stdout))
+			out_need(NULL);
+		putchar('\n');
+		json_decref(out->root);
+	}
+	free(out);
+	return status;
+}
+
+enum status out_flush(enum status status)
+{
+	errno = 0;
+	if (fflush(stdout) || ferror(stdout))
+		return complain("standard output: %s",
+				errno ? strerror(errno) : "cannot be written");
+	return status;
+}
