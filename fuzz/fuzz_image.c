@@ -46,26 +46,26 @@ static void change_elf(struct tape *t, const struct build_elf *e, unsigned phnum
 
 static void make_elf(struct tape *t, struct sample *s)
 {
-	struct build_elf e = { .bytes = s->bytes,
-			       .wide = tape_one_in(t, 2),
-			       .big = tape_one_in(t, 2) };
+	struct build_elf e = { .bytes = s->bytes };
 	const unsigned phnum = 1 + tape_below(t, 6), down = tape_below(t, 2);
 
+	e.wide = tape_one_in(t, 2);
+	e.big = tape_one_in(t, 2);
 	s->len = ELF_DATA + phnum * 0x40;
 	build_elf_ehdr(&e, phnum, 0x1008);
 	for (unsigned i = 0; i < phnum; i++) {
-		unsigned place = down ? phnum - i : i;
+		struct build_segment segment = {
+			.type = 1,
+			.offset = ELF_DATA + i * 0x40,
+			.vaddr = 0x1000 * i,
+			.paddr = 0x40000000 + 0x1000 * (down ? phnum - i : i),
+		};
 
-		build_elf_phdr(
-			&e, (int)i,
-			&(struct build_segment){ .type = 1,
-						 .flags = tape_below(t, 8),
-						 .offset = ELF_DATA + i * 0x40,
-						 .vaddr = 0x1000 * i,
-						 .paddr = 0x40000000 + 0x1000 * place,
-						 .filesz = tape_below(t, 0x41),
-						 .memsz = 0x41 + tape_below(t, 0x1000 - 0x40),
-						 .align = 1u << tape_below(t, 16) });
+		segment.flags = tape_below(t, 8);
+		segment.filesz = tape_below(t, 0x41);
+		segment.memsz = 0x41 + tape_below(t, 0x1000 - 0x40);
+		segment.align = 1u << tape_below(t, 16);
+		build_elf_phdr(&e, (int)i, &segment);
 	}
 	for (unsigned n = tape_below(t, 4); n > 0; n--, s->changed = true)
 		change_elf(t, &e, phnum, s->len);
@@ -108,14 +108,14 @@ static void make_uimage(struct tape *t, struct sample *s)
 /* A record that is wrong in one of its fields, with a right checksum mostly. */
 static void wrong_record(struct tape *t, struct sample *s)
 {
+	const unsigned n = tape_below(t, 6), type = tape_below(t, 8);
+	const unsigned offset = (unsigned)tape_edge(t, 0xffff);
+	const unsigned error = tape_one_in(t, 8) ? tape_u8(t) : 0;
 	uint8_t data[255];
-	unsigned n = tape_below(t, 6);
 
 	for (unsigned i = 0; i < n; i++)
 		data[i] = (uint8_t)tape_edge(t, 0xff);
-	build_hex_record((char *)s->bytes, &s->len, tape_below(t, 8),
-			 (unsigned)tape_edge(t, 0xffff), data, n,
-			 tape_one_in(t, 8) ? tape_u8(t) : 0);
+	build_hex_record((char *)s->bytes, &s->len, type, offset, data, n, error);
 }
 
 /* Characters that mean something, and some that do not. */

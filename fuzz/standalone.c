@@ -23,16 +23,35 @@ static uint64_t current;
 /* Sanitizers end the process in their own way; they tell before. */
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
+/* In a signal handler: no stdio. */
+static void say(const char *text, size_t len)
+{
+	if (write(STDERR_FILENO, text, len) < 0)
+		return;
+}
+
+static void say_number(uint64_t v)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	say(digits + at, sizeof(digits) - at);
+}
+
+#define SAY(text) say(text, sizeof(text) - 1)
+
 static void tell(void)
 {
-	char text[160];
-	int len = snprintf(text, sizeof(text),
-			   "input %llu fails; repeat it with --seed %llu --first %llu --runs 1\n",
-			   (unsigned long long)current, (unsigned long long)seed,
-			   (unsigned long long)current);
-
-	if (write(STDERR_FILENO, text, (size_t)len) < 0)
-		return;
+	SAY("input ");
+	say_number(current);
+	SAY(" fails; repeat it with --seed ");
+	say_number(seed);
+	SAY(" --first ");
+	say_number(current);
+	SAY(" --runs 1\n");
 }
 
 static void die(int number)
@@ -55,7 +74,8 @@ static uint64_t splitmix(uint64_t *state)
 static size_t make_input(uint8_t bytes[LEN_MAX])
 {
 	uint64_t state = seed * UINT64_C(0x2545f4914f6cdd1d) + current;
-	size_t len = splitmix(&state) % (LEN_MAX >> splitmix(&state) % 9) + 1;
+	const size_t max = LEN_MAX >> splitmix(&state) % 9;
+	const size_t len = splitmix(&state) % max + 1;
 
 	for (size_t i = 0; i < len; i++)
 		bytes[i] = (uint8_t)splitmix(&state);

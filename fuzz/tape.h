@@ -3,6 +3,9 @@
  * tape: a fuzz target's input as a row of decisions. A target reads choices from it and makes what it
  * feeds to the library by the grammar of that, so that every input is a nearly right one. Behind its
  * end the tape reads zero.
+ *
+ * Read it once in an expression, an argument list or an initializer: C leaves their order open, and
+ * an input must mean the same in every build.
  */
 #ifndef FIRMEM_FUZZ_TAPE_H
 #define FIRMEM_FUZZ_TAPE_H

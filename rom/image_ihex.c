@@ -163,7 +163,7 @@ static int get_record(struct hex *h, struct record *r)
 /* Keep bytes that belong at `addr`. `h->bytes` has room for whatever the text can say. */
 static int put(struct hex *h, uint64_t addr, const uint8_t *data, size_t len)
 {
-	struct run *last = h->count ? &h->runs[h->count - 1] : NULL;
+	struct run *last = h->runs ? &h->runs[h->count - 1] : NULL;
 
 	if (!len)
 		return 0;
@@ -178,7 +178,7 @@ static int put(struct hex *h, uint64_t addr, const uint8_t *data, size_t len)
 				    "%s: line %zu: the data is in more than %u pieces, "
 				    "expected at most as many",
 				    h->name, h->line, FMI_IMAGE_SEGMENTS_MAX);
-	if (h->count == h->room) {
+	if (!h->runs || h->count == h->room) {
 		size_t room = h->room ? 2 * h->room : 16;
 		struct run *grown = realloc(h->runs, room * sizeof(*grown));
 
