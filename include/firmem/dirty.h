@@ -22,7 +22,9 @@ struct fm_dirty;
 
 /*
  * Start logging for `client` (0 to FM_DIRTY_CLIENTS - 1) with a clean bitmap; starting twice
- * keeps the bits. FM_ERR_ARG, FM_ERR_NOMEM. Allocates on the first start of a client.
+ * keeps the bits. A marked store that is not logged is visible to the caller when this returns: a
+ * copy of the memory that is made from here on, and the harvests, miss nothing. Waits for a moment
+ * (membarrier). FM_ERR_ARG, FM_ERR_NOMEM. Allocates on the first start of a client. Any thread.
  */
 FM_API int fm_dirty_start(struct fm_dirty *log, unsigned client, struct fm_error *err);
 

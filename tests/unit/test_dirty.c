@@ -5,9 +5,12 @@
 #include "devices/bytes.h"
 #include "devices/dirty.h"
 
+#include <errno.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define G 4096u
@@ -140,6 +143,48 @@ static void starting_twice_keeps_and_stopping_drops(void **state)
 	assert_false(fm_dirty_mark(log, G, 1));
 	assert_int_equal(fm_dirty_start(log, 0, NULL), 0);
 	assert_int_equal(fm_dirty_count(log, 0), 0);
+}
+
+/* The linker puts this in front of the system: what was asked for, and what it can do. */
+static unsigned barriers[2 * MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED];
+static unsigned refused; /* commands, as bits */
+
+long __real_syscall(long number, long a, long b, long c);
+long __wrap_syscall(long number, long a, long b, long c);
+
+long __wrap_syscall(long number, long a, long b, long c)
+{
+	if (number != SYS_membarrier)
+		return __real_syscall(number, a, b, c);
+	barriers[a]++;
+	if (!(refused & (unsigned)a))
+		return __real_syscall(number, a, b, c);
+	errno = EINVAL;
+	return -1;
+}
+
+/* Else a thread that saw no listener could have its store still on the way: in no copy, in no log. */
+static void a_start_has_the_unlogged_stores_of_every_thread(void **state)
+{
+	struct fm_dirty *log = *state;
+	unsigned *expedited = &barriers[MEMBARRIER_CMD_PRIVATE_EXPEDITED];
+	unsigned *slow = &barriers[MEMBARRIER_CMD_SHARED];
+
+	*expedited = *slow = 0;
+	assert_int_equal(fm_dirty_start(log, 1, NULL), 0);
+	assert_int_equal(*expedited, 1);
+	assert_int_equal(*slow, 0);
+	assert_int_equal(fm_dirty_start(log, 1, NULL), 0);
+	assert_int_equal(*expedited, 1);
+	/* Kernels without the fast one, and sandboxes without any. */
+	refused = MEMBARRIER_CMD_PRIVATE_EXPEDITED;
+	assert_int_equal(fm_dirty_start(log, 2, NULL), 0);
+	assert_int_equal(*slow, 1);
+	refused = UINT32_MAX;
+	assert_int_equal(fm_dirty_start(log, 3, NULL), 0);
+	refused = 0;
+	assert_int_equal(*slow, 2);
+	assert_true(fm_dirty_active(log, 3));
 }
 
 static void a_client_beyond_the_last_is_an_error(void **state)
@@ -563,6 +608,7 @@ int main(void)
 		log_test(bytes_outside_the_block_are_ignored),
 		log_test(clients_do_not_disturb_each_other),
 		log_test(starting_twice_keeps_and_stopping_drops),
+		log_test(a_start_has_the_unlogged_stores_of_every_thread),
 		log_test(a_client_beyond_the_last_is_an_error),
 		log_test(a_harvest_takes_its_range_and_leaves_the_rest),
 		log_test(a_harvest_outside_the_block_takes_nothing),
