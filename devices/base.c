@@ -7,6 +7,15 @@
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
+/* A path or a name may hold anything; a message is one line, and harmless on a terminal. */
+static void make_one_line(char *msg)
+{
+	for (; *msg; msg++) {
+		if ((unsigned char)*msg < ' ' || *msg == 0x7f)
+			*msg = '?';
+	}
+}
+
 int fm_error_set(struct fm_error *err, int code, int sys, const char *fmt, ...)
 {
 	if (err) {
@@ -17,6 +26,7 @@ int fm_error_set(struct fm_error *err, int code, int sys, const char *fmt, ...)
 		va_start(ap, fmt);
 		vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 		va_end(ap);
+		make_one_line(err->msg);
 	}
 	return code;
 }

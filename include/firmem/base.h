@@ -69,8 +69,8 @@ struct fm_error {
 
 /*
  * Fill `err` (NULL allowed) and return `code`, so that a failure is one statement. For
- * callers' own devices and bindings as much as for the library. Any thread; does not block;
- * does not allocate.
+ * callers' own devices and bindings as much as for the library. Control characters become '?'.
+ * Any thread; does not block; does not allocate.
  */
 FM_API int fm_error_set(struct fm_error *err, int code, int sys, const char *fmt, ...)
 	FM_PRINTF(4, 5);

@@ -34,6 +34,14 @@ static void a_long_message_is_cut_and_terminated(void **state)
 	assert_int_equal(strlen(err.msg), sizeof(err.msg) - 1);
 }
 
+static void a_message_is_one_line_whatever_a_path_holds(void **state)
+{
+	struct fm_error err;
+
+	fm_error_set(&err, FM_ERR_IO, 0, "%s: open", "a\nb\x1b[2J\x7f\tc\xc3\xa4");
+	assert_string_equal(err.msg, "a?b?[2J??c\xc3\xa4: open");
+}
+
 static void every_code_has_a_text_of_its_own(void **state)
 {
 	assert_string_equal(fm_strerror(0), "success");
@@ -98,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(error_set_fills_and_returns_the_code),
 		cmocka_unit_test(a_long_message_is_cut_and_terminated),
+		cmocka_unit_test(a_message_is_one_line_whatever_a_path_holds),
 		cmocka_unit_test(every_code_has_a_text_of_its_own),
 		cmocka_unit_test(range_check_neither_wraps_nor_loses_the_last_byte),
 		cmocka_unit_test(an_older_config_is_zero_extended),
