@@ -170,7 +170,8 @@ static int check_segment(const struct elf *e, uint64_t index, const struct segme
 				    "%s: program header %" PRIu64 ": p_filesz is 0x%" PRIx64
 				    ", expected at most p_memsz = 0x%" PRIx64,
 				    e->name, index, s->filesz, s->memsz);
-	if (!fmi_in_range(s->offset, s->filesz, e->b->len))
+	/* Where nothing is read, the offset says nothing: linkers let .bss begin behind the end. */
+	if (s->filesz && !fmi_in_range(s->offset, s->filesz, e->b->len))
 		return fm_error_set(e->b->err, FM_ERR_SIZE, 0,
 				    "%s: program header %" PRIu64 ": p_offset is 0x%" PRIx64
 				    " and p_filesz 0x%" PRIx64
@@ -232,7 +233,8 @@ int fmi_image_parse_elf(struct fmi_image_builder *b)
 			continue;
 		rc = check_segment(&e, i, &s);
 		if (!rc)
-			rc = fmi_image_add(b, s.paddr, s.memsz, b->bytes + s.offset, s.filesz);
+			rc = fmi_image_add(b, s.paddr, s.memsz,
+					   s.filesz ? b->bytes + s.offset : b->bytes, s.filesz);
 		if (rc)
 			return rc;
 		find_entry(&e, &s);

@@ -90,6 +90,21 @@ static void a_segment_of_no_bytes_is_left_out(void **state)
 	fm_image_free(image);
 }
 
+static void zeros_alone_may_begin_behind_the_end_of_the_file(void **state)
+{
+	uint8_t bytes[BUILD_ELF_LEN];
+	struct build_elf e;
+	struct fm_image *image;
+	size_t len = build_elf_sample(&e, bytes, true, true);
+
+	build_elf_set(&e, 2, "p_filesz", 0);
+	build_elf_set(&e, 2, "p_offset", UINT64_MAX);
+	image = parse_ok(bytes, len, FM_IMAGE_ELF);
+	assert_int_equal(image->count, 2);
+	assert_int_equal(image->segments[0].file_len, 0);
+	fm_image_free(image);
+}
+
 static void a_segment_may_end_at_the_top_of_the_address_space(void **state)
 {
 	for (int wide = 0; wide < 2; wide++) {
@@ -391,6 +406,7 @@ int main(void)
 		cmocka_unit_test(the_entry_is_the_physical_address),
 		cmocka_unit_test(an_entry_of_zero_counts_only_where_code_is_at_zero),
 		cmocka_unit_test(a_segment_of_no_bytes_is_left_out),
+		cmocka_unit_test(zeros_alone_may_begin_behind_the_end_of_the_file),
 		cmocka_unit_test(a_segment_may_end_at_the_top_of_the_address_space),
 		cmocka_unit_test(touching_segments_are_no_overlap),
 		cmocka_unit_test(more_headers_than_e_phnum_can_say_are_counted_in_section_0),
