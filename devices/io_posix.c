@@ -23,19 +23,6 @@ static bool fits_off_t(uint64_t off, uint64_t len)
 	return fmi_in_range(off, len, INT64_MAX);
 }
 
-static int wrap(int fd, struct fm_file **out)
-{
-	struct fm_file *file = malloc(sizeof(*file));
-
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	file->fd = fd;
-	*out = file;
-	return 0;
-}
-
 /* A folder, a pipe or a socket holds no image; a device node may. */
 static int check_type(int fd)
 {
@@ -57,7 +44,8 @@ static int access_mode(unsigned flags)
 	return flags & FM_IO_READ ? O_RDWR : O_WRONLY;
 }
 
-static int posix_open(void *ctx, const char *path, unsigned flags, struct fm_file **out)
+/* The descriptor of an open file, or a negative errno. */
+static int open_path(const char *path, unsigned flags)
 {
 	/* O_NONBLOCK: opening a pipe must not wait for its other end; files ignore it. */
 	int mode = access_mode(flags) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -79,7 +67,27 @@ static int posix_open(void *ctx, const char *path, unsigned flags, struct fm_fil
 		close(fd);
 		return rc;
 	}
-	return wrap(fd, out);
+	return fd;
+}
+
+/* Takes what open_path() or dup_fd() returned. */
+static int fill(struct fm_file *file, int fd, struct fm_file **out)
+{
+	if (fd < 0) {
+		free(file);
+		return fd;
+	}
+	file->fd = fd;
+	*out = file;
+	return 0;
+}
+
+static int posix_open(void *ctx, const char *path, unsigned flags, struct fm_file **out)
+{
+	/* First: a file that is made must not stay behind for want of memory. */
+	struct fm_file *file = malloc(sizeof(*file));
+
+	return file ? fill(file, open_path(path, flags), out) : -ENOMEM;
 }
 
 /* Does a descriptor opened with `mode` allow what `flags` want? */
@@ -97,7 +105,7 @@ static bool allows(int mode, unsigned flags)
 	}
 }
 
-static int posix_open_fd(void *ctx, int fd, unsigned flags, struct fm_file **out)
+static int dup_fd(int fd, unsigned flags)
 {
 	int mode = fcntl(fd, F_GETFL);
 	int own, rc;
@@ -106,13 +114,21 @@ static int posix_open_fd(void *ctx, int fd, unsigned flags, struct fm_file **out
 		return -errno;
 	if (!allows(mode, flags))
 		return -EACCES;
+	/* pwrite(2), "Bugs": with O_APPEND it writes at the end, whatever the offset. */
+	if (flags & FM_IO_WRITE && mode & O_APPEND)
+		return -EBADF;
 	rc = check_type(fd);
 	if (rc)
 		return rc;
 	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (own < 0)
-		return -errno;
-	return wrap(own, out);
+	return own < 0 ? -errno : own;
+}
+
+static int posix_open_fd(void *ctx, int fd, unsigned flags, struct fm_file **out)
+{
+	struct fm_file *file = malloc(sizeof(*file));
+
+	return file ? fill(file, dup_fd(fd, flags), out) : -ENOMEM;
 }
 
 static void posix_close(void *ctx, struct fm_file *file)

@@ -47,7 +47,10 @@ struct fm_io_ops {
 	size_t struct_size; /* sizeof(struct fm_io_ops) */
 	/* Open by path; `flags` of enum fm_io_open. The file is closed with close(). */
 	int (*open)(void *ctx, const char *path, unsigned flags, struct fm_file **out);
-	/* Take a duplicate of a descriptor that the host passes; the host keeps its own. */
+	/*
+	 * Take a duplicate of a descriptor that the host passes; the host keeps its own. Not one that
+	 * appends (O_APPEND), where `flags` want to write: -EBADF.
+	 */
 	int (*open_fd)(void *ctx, int fd, unsigned flags, struct fm_file **out);
 	void (*close)(void *ctx, struct fm_file *file);
 	int (*size)(void *ctx, struct fm_file *file, uint64_t *bytes);

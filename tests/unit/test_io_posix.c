@@ -110,6 +110,48 @@ static void a_passed_descriptor_must_allow_what_is_wanted(void **state)
 	close(fd);
 }
 
+static void a_descriptor_that_appends_cannot_be_written(void **state)
+{
+	int fd = open(tmpdir_path(state, "a"), O_RDWR | O_CREAT | O_APPEND, 0600);
+	struct fm_file *file;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ops()->open_fd(NULL, fd, FM_IO_READ | FM_IO_WRITE, &file), -EBADF);
+	assert_int_equal(ops()->open_fd(NULL, fd, FM_IO_READ, &file), 0);
+	ops()->close(NULL, file);
+	close(fd);
+}
+
+/* The linker puts this in front of the allocator. */
+static bool no_memory;
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+	return no_memory ? NULL : __real_malloc(n);
+}
+
+static void without_memory_no_file_is_made_and_no_descriptor_kept(void **state)
+{
+	const char *path = tmpdir_path(state, "a");
+	int fd = open(tmpdir_path(state, "b"), O_RDWR | O_CREAT, 0600);
+	struct fm_file *file;
+	int by_path, by_fd, next;
+
+	no_memory = true;
+	by_path = ops()->open(NULL, path, FM_IO_WRITE | FM_IO_CREATE, &file);
+	by_fd = ops()->open_fd(NULL, fd, FM_IO_WRITE, &file);
+	no_memory = false;
+	assert_int_equal(by_path, -ENOMEM);
+	assert_int_equal(by_fd, -ENOMEM);
+	assert_int_equal(access(path, F_OK), -1);
+	next = dup(fd);
+	assert_int_equal(next, fd + 1);
+	close(next);
+	close(fd);
+}
+
 static void identity_tells_names_from_files(void **state)
 {
 	const char *a = tmpdir_path(state, "a"), *b = tmpdir_path(state, "b");
@@ -346,6 +388,8 @@ int main(void)
 		tmpdir_test(descriptors_do_not_reach_other_programs_nor_block),
 		tmpdir_test(a_passed_descriptor_is_duplicated),
 		tmpdir_test(a_passed_descriptor_must_allow_what_is_wanted),
+		tmpdir_test(a_descriptor_that_appends_cannot_be_written),
+		tmpdir_test(without_memory_no_file_is_made_and_no_descriptor_kept),
 		tmpdir_test(identity_tells_names_from_files),
 		tmpdir_test(allocate_extends_and_keeps_what_is_there),
 		tmpdir_test(allocate_works_where_the_file_system_cannot),
