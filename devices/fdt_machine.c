@@ -42,10 +42,12 @@ struct builder {
 static int blame(struct fm_error *err, const char *source, const char *where)
 {
 	struct fm_error inner = *err;
+	size_t len = strlen(source);
 
-	if (!strncmp(inner.msg, source, strlen(source)))
+	if (!strncmp(inner.msg, source, len) && !strncmp(inner.msg + len, ": ", 2))
 		return inner.code;
-	return fm_error_set(err, inner.code, inner.sys, "%s: %s: %s", source, where, inner.msg);
+	return fm_error_set(err, inner.code, inner.sys, "%s: %s%s%s", source, where,
+			    *where ? ": " : "", inner.msg);
 }
 
 static int no_memory(const struct builder *b, struct fm_error *err)
@@ -377,6 +379,7 @@ int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
 	free(b.memory);
 	if (rc) {
 		fm_machine_free(b.machine);
+		blame(&inner, b.source, "");
 		return fm_error_set(err, rc, inner.sys, "%s", inner.msg);
 	}
 	*out = b.machine;

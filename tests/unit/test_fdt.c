@@ -300,6 +300,21 @@ static void a_header_alone_and_an_empty_file_are_told_by_size(void **state)
 	free(t.blob);
 }
 
+static void a_tree_that_says_it_is_shorter_than_a_header_is_refused(void **state)
+{
+	struct tree t = small_tree();
+
+	for (size_t len = 8; len < HEADER; len++) {
+		struct tree cut = { malloc(len), len };
+
+		memcpy(cut.blob, t.blob, len);
+		fmi_put_be32((uint8_t *)cut.blob + AT_TOTALSIZE, (uint32_t)len);
+		expect_refusal(&cut, FM_ERR_SIZE, "expected at least a header of 40");
+		free(cut.blob);
+	}
+	free(t.blob);
+}
+
 /* QEMU's riscv machines dump a packed tree at the start of a large buffer. */
 static void bytes_behind_the_tree_are_not_looked_at(void **state)
 {
@@ -446,6 +461,7 @@ int main(void)
 		cmocka_unit_test(a_tree_may_lie_at_any_address),
 		cmocka_unit_test(every_truncation_is_refused),
 		cmocka_unit_test(a_header_alone_and_an_empty_file_are_told_by_size),
+		cmocka_unit_test(a_tree_that_says_it_is_shorter_than_a_header_is_refused),
 		cmocka_unit_test(bytes_behind_the_tree_are_not_looked_at),
 		cmocka_unit_test(another_magic_is_refused),
 		cmocka_unit_test(other_versions_are_refused),
