@@ -2,6 +2,7 @@
 #include "examples/board/board.h"
 
 #include "examples/board/dtb.h"
+#include "examples/board/erased.h"
 #include "examples/board/platform.h"
 
 #include <firmem/block.h>
@@ -12,24 +13,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
+#define HUGE_PAGE 0x200000u   /* 2 MiB; banks and RAM are multiples of it, or nearly */
 #define RTC_EPOCH 1704067200u /* 2024-01-01 00:00 UTC: virtual time has to start somewhere */
 
 /* --- pieces: each is the machine's when its function has succeeded --------------------------- */
 
-static int add_block(struct board *b, const char *name, enum fm_role role, uint64_t len,
-		     struct fm_block **out, struct fm_error *err)
+static int add_block(struct board *b, const struct fm_block_config *cfg, struct fm_block **out,
+		     struct fm_error *err)
 {
-	const struct fm_block_config cfg = {
-		.struct_size = sizeof(cfg),
-		.name = name,
-		.role = role,
-		.backing = FM_BACKING_ANON,
-		.len = len,
-	};
-	int rc = fm_block_new(out, &cfg, err);
+	int rc = fm_block_new(out, cfg, err);
 
 	if (rc)
 		return rc;
@@ -58,21 +54,39 @@ static int add_dev(struct board *b, struct fm_dev *dev, uint64_t gpa, struct fm_
 
 static int add_ram(struct board *b, struct fm_error *err)
 {
+	const struct fm_block_config memory = {
+		.struct_size = sizeof(memory),
+		.name = "ram",
+		.role = FM_ROLE_RAM,
+		.backing = FM_BACKING_ANON,
+		.len = b->cfg.ram_len,
+		.align = HUGE_PAGE,
+	};
 	struct fm_ram_config cfg = { .struct_size = sizeof(cfg) };
 	struct fm_dev *dev;
-	int rc = add_block(b, "ram", FM_ROLE_RAM, b->cfg.ram_len, &cfg.block, err);
+	int rc = add_block(b, &memory, &cfg.block, err);
 
-	if (!rc)
-		rc = fm_ram_new(&dev, &cfg, err);
+	if (rc)
+		return rc;
+	/* Only faster: where the host will not, it is the same memory. */
+	madvise(fm_block_ptr(cfg.block), b->cfg.ram_len, MADV_HUGEPAGE);
+	rc = fm_ram_new(&dev, &cfg, err);
 	return rc ? rc : add_dev(b, dev, RAM_BASE, err);
 }
 
-static int add_bank(struct board *b, struct fm_block *block, uint64_t gpa, const char *image,
-		    struct fm_dev **out, struct fm_error *err)
+static int add_bank(struct board *b, struct bank *bank, const char *name, enum fm_role role,
+		    uint64_t gpa, const char *image, struct fm_error *err)
 {
-	const struct fm_flash_config cfg = {
+	struct fm_block_config memory = {
+		.struct_size = sizeof(memory),
+		.name = name,
+		.role = role,
+		.backing = FM_BACKING_ADOPTED,
+		.len = BANK_LEN,
+		.ptr = bank->memory,
+	};
+	struct fm_flash_config cfg = {
 		.struct_size = sizeof(cfg),
-		.block = block,
 		.set = FM_FLASH_INTEL,
 		.bank_width = FLASH_BANK_WIDTH,
 		.chip_width = FLASH_CHIP_WIDTH,
@@ -84,31 +98,34 @@ static int add_bank(struct board *b, struct fm_block *block, uint64_t gpa, const
 		.read_only = !image,
 		.image = image,
 		.create = image && b->cfg.create,
+		.io = &b->io,
 	};
-	int rc = fm_flash_new(out, &cfg, err);
+	int rc = add_block(b, &memory, &cfg.block, err);
 
-	return rc ? rc : add_dev(b, *out, gpa, err);
+	if (!rc)
+		rc = fm_flash_new(&bank->dev, &cfg, err);
+	return rc ? rc : add_dev(b, bank->dev, gpa, err);
 }
 
-/* The bank with the firmware: the file, then FF. What the guest may see does not persist. */
+/* The bank with the firmware: the file, then FF. Nothing of it persists. */
 static int add_code(struct board *b, const void *bytes, size_t len, struct fm_error *err)
 {
-	struct fm_block *block;
-	int rc = add_block(b, "code", FM_ROLE_FLASH_CODE, BANK_LEN, &block, err);
+	int rc = erased_new(&b->code.memory, BANK_LEN, err);
 
 	if (rc)
 		return rc;
-	memcpy(fm_block_ptr(block), bytes, len);
-	memset((uint8_t *)fm_block_ptr(block) + len, 0xff, BANK_LEN - len);
-	return add_bank(b, block, CODE_BASE, NULL, &b->code, err);
+	memcpy(b->code.memory, bytes, len);
+	b->code_end = CODE_BASE + len;
+	return add_bank(b, &b->code, "code", FM_ROLE_FLASH_CODE, CODE_BASE, NULL, err);
 }
 
 static int add_vars(struct board *b, struct fm_error *err)
 {
-	struct fm_block *block;
-	int rc = add_block(b, "vars", FM_ROLE_FLASH_VARS, BANK_LEN, &block, err);
+	int rc = erased_new(&b->vars.memory, BANK_LEN, err);
 
-	return rc ? rc : add_bank(b, block, VARS_BASE, b->cfg.vars, &b->vars, err);
+	if (rc)
+		return rc;
+	return add_bank(b, &b->vars, "vars", FM_ROLE_FLASH_VARS, VARS_BASE, b->cfg.vars, err);
 }
 
 static int add_gic(struct board *b, struct fm_error *err)
@@ -261,8 +278,8 @@ static int start_trace(struct board *b, struct fm_error *err)
 	if (ftruncate(fileno(b->trace), 0) && errno != EINVAL)
 		return fm_error_set(err, FM_ERR_IO, errno, "%s: cannot be emptied: %s",
 				    b->cfg.trace, strerror(errno));
-	fm_dev_set_trace(b->code, on_trace, b->trace);
-	fm_dev_set_trace(b->vars, on_trace, b->trace);
+	fm_dev_set_trace(b->code.dev, on_trace, b->trace);
+	fm_dev_set_trace(b->vars.dev, on_trace, b->trace);
 	return 0;
 }
 
@@ -276,6 +293,7 @@ int board_new(struct board **out, const struct board_config *cfg, struct fm_erro
 	if (!b)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "board: out of memory");
 	b->cfg = *cfg;
+	b->io = erased_io(&b->io_ops);
 	if (cfg->script)
 		rc = script_load(&b->script, cfg->script, err);
 	if (!rc)
@@ -302,6 +320,8 @@ void board_free(struct board *b)
 	cpu_free(b->cpu);
 	fm_port_free(b->port);
 	fm_machine_free(b->machine);
+	erased_free(b->code.memory, BANK_LEN);
+	erased_free(b->vars.memory, BANK_LEN);
 	script_free(b->script);
 	free(b->dtb);
 	if (b->trace)

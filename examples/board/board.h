@@ -16,6 +16,7 @@
 #include "examples/board/script.h"
 #include "examples/board/timer.h"
 
+#include <firmem/io.h>
 #include <firmem/machine.h>
 
 #include <stdio.h>
@@ -34,6 +35,11 @@ struct board_config {
 	bool progress;
 };
 
+struct bank {
+	struct fm_dev *dev; /* the machine's */
+	void *memory;
+};
+
 struct board_stats {
 	uint64_t trapped_reads;
 	uint64_t trapped_writes;
@@ -47,8 +53,11 @@ struct board {
 	struct fm_machine *machine; /* owns blocks, devices and the space */
 	struct fm_space *space;
 	struct fm_port *port; /* the CPU's way into the space */
-	struct fm_dev *code;
-	struct fm_dev *vars;
+	struct bank code;
+	struct bank vars;
+	uint64_t code_end; /* address behind the firmware's image */
+	struct fm_io io;   /* how the banks reach their image */
+	struct fm_io_ops io_ops;
 	struct gic gic;
 	struct timer timer;
 	struct pl011 uart;

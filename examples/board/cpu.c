@@ -11,15 +11,22 @@
  *   host memory; a device with a write callback sees some stores twice. Mapped read-only afterwards,
  *   or a device without a write callback, each store enters the write-protection hook just once.
  * - Changing a mapping leaves translated code in place: it is dropped by hand.
+ * - A store to plain memory looks for translated code there on a path of some 50 ns, four times what
+ *   the write-protection hook takes. So RAM starts write-protected and its stores are done here; a
+ *   chunk of it becomes plain memory when code first runs in it. That takes a guest whose virtual
+ *   addresses are physical ones, as firmware's are; for any other all RAM becomes plain.
  */
 #include "examples/board/cpu.h"
 
 #include <firmem/device.h>
 
+#include <endian.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unicorn/unicorn.h>
 
-#define MAX_TRAPS 16u
+#define RAM_CHUNKS 64u /* more make each change of a mapping slow */
+#define RAM_CHUNK_MIN UINT64_C(0x200000)
 #define NOWHERE 0xfffffffffffffff0ull /* an address that is never reached */
 #define EXCP_HVC 11u                  /* number of a hypervisor call in the interrupt hook */
 
@@ -40,9 +47,20 @@ enum {
 #define PSCI_1_0 0x00010000u
 
 struct trap {
+	struct trap *next;
 	struct cpu *cpu;
 	uint64_t gpa;
-	uint64_t len; /* 0: free */
+	uint64_t len;
+};
+
+struct ram {
+	uint64_t gpa;
+	uint64_t len; /* 0: there is none */
+	uint64_t chunk_len;
+	uint8_t *host;
+	bool plain[RAM_CHUNKS]; /* no longer write-protected */
+	uint64_t known_gpa;     /* the chunk where code ran last */
+	uint64_t known_len;
 };
 
 struct cpu {
@@ -55,7 +73,9 @@ struct cpu {
 	enum cpu_exit why;
 	uint64_t fault_gpa; /* nothing is there */
 	struct fm_error error;
-	struct trap traps[MAX_TRAPS];
+	struct trap *traps;
+	struct ram ram;
+	uint64_t code_end; /* what is mapped besides RAM lies below */
 };
 
 static int failed(uc_err rc, const char *what, struct fm_error *err)
@@ -130,7 +150,7 @@ static void interrupt(struct cpu *cpu, uint64_t pc, uint32_t size)
 	if (state & PSTATE_I)
 		return;
 	if ((state & PSTATE_MODE) != MODE_EL1H) {
-		fm_error_set(&cpu->error, FM_ERR_UNSUPPORTED, 0,
+		fm_error_set(&cpu->error, FM_ERR_STATE, 0,
 			     "guest: interrupt in mode 0x%x at pc 0x%llx, expected EL1h (0x%x)",
 			     state & PSTATE_MODE, (unsigned long long)pc, MODE_EL1H);
 		stop(cpu, CPU_EXIT_FAILED);
@@ -140,12 +160,52 @@ static void interrupt(struct cpu *cpu, uint64_t pc, uint32_t size)
 	cpu->stats->insns -= size / 4; /* the block will start another time */
 }
 
+/* Code runs in a chunk: Unicorn has to see the stores to it. */
+static void make_plain(struct cpu *cpu, uint64_t off)
+{
+	struct ram *ram = &cpu->ram;
+	uint64_t at = off - off % ram->chunk_len;
+	uint64_t left = ram->len - at;
+	uc_err rc = UC_ERR_OK;
+
+	ram->known_gpa = ram->gpa + at;
+	ram->known_len = left < ram->chunk_len ? left : ram->chunk_len;
+	if (!ram->plain[at / ram->chunk_len])
+		rc = uc_mem_protect(cpu->uc, ram->known_gpa, ram->known_len, UC_PROT_ALL);
+	ram->plain[at / ram->chunk_len] = true;
+	if (rc) {
+		failed(rc, "cannot make memory plain", &cpu->error);
+		stop(cpu, CPU_EXIT_FAILED);
+	}
+}
+
+/* A block runs that is not all in the chunk of the last one. */
+static void note_code(struct cpu *cpu, uint64_t pc, uint32_t size)
+{
+	struct ram *ram = &cpu->ram;
+	uint64_t off = pc - ram->gpa;
+
+	if (off < ram->len) {
+		make_plain(cpu, off);
+		if (size && size <= ram->len - off)
+			make_plain(cpu, off + size - 1);
+	} else if (pc >= cpu->code_end) {
+		/* Not a physical address: the code may be anywhere, and so may the next. */
+		for (off = 0; off < ram->len; off += ram->chunk_len)
+			make_plain(cpu, off);
+		ram->len = 0;
+	}
+}
+
 /* Runs before the first instruction of each block; `pc` is exact. */
 static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *ctx)
 {
 	struct cpu *cpu = ctx;
 
 	cpu->stats->insns += size / 4;
+	if (pc - cpu->ram.known_gpa >= cpu->ram.known_len ||
+	    size > cpu->ram.known_len - (pc - cpu->ram.known_gpa))
+		note_code(cpu, pc, size);
 	if (cpu->stats->insns >= cpu->service_at) {
 		struct cpu_service s = cpu->host.service(cpu->host.ctx);
 
@@ -196,7 +256,7 @@ static void on_exception(uc_engine *uc, uint32_t number, void *ctx)
 		return;
 	}
 	if (!cpu->stopping)
-		fm_error_set(&cpu->error, FM_ERR_UNSUPPORTED, 0,
+		fm_error_set(&cpu->error, FM_ERR_STATE, 0,
 			     "guest: exception %u at pc 0x%llx, expected only HVC", number,
 			     (unsigned long long)reg(cpu, UC_ARM64_REG_PC));
 	stop(cpu, CPU_EXIT_FAILED);
@@ -237,12 +297,36 @@ static uint64_t on_trapped_read(uc_engine *uc, uint64_t off, unsigned size, void
 	return t->cpu->host.read(t->cpu->host.ctx, t->gpa + off, size);
 }
 
+static bool store_to_ram(struct cpu *cpu, uint64_t gpa, unsigned size, uint64_t value)
+{
+	struct ram *ram = &cpu->ram;
+	uint64_t off = gpa - ram->gpa;
+	uint64_t le = htole64(value);
+
+	if (off >= ram->len || size > ram->len - off)
+		return false;
+	switch (size) {
+	case 8:
+		memcpy(ram->host + off, &le, 8);
+		break;
+	case 4:
+		memcpy(ram->host + off, &le, 4);
+		break;
+	default:
+		memcpy(ram->host + off, &le, size);
+		break;
+	}
+	return true;
+}
+
 static bool on_store(uc_engine *uc, uc_mem_type type, uint64_t gpa, int size, int64_t value,
 		     void *ctx)
 {
 	struct cpu *cpu = ctx;
 	unsigned bytes = (unsigned)size;
 
+	if (store_to_ram(cpu, gpa, bytes, (uint64_t)value))
+		return true;
 	cpu->host.write(cpu->host.ctx, gpa, bytes,
 			(uint64_t)value & UINT64_MAX >> (64 - 8 * bytes));
 	return true;
@@ -253,7 +337,7 @@ static bool on_nothing_there(uc_engine *uc, uc_mem_type type, uint64_t gpa, int 
 {
 	struct cpu *cpu = ctx;
 
-	fm_error_set(&cpu->error, FM_ERR_UNSUPPORTED, 0,
+	fm_error_set(&cpu->error, FM_ERR_STATE, 0,
 		     "guest: %s of %d bytes at 0x%llx near pc 0x%llx, expected memory or a device",
 		     type == UC_MEM_FETCH_UNMAPPED   ? "fetch"
 		     : type == UC_MEM_WRITE_UNMAPPED ? "store"
@@ -271,28 +355,52 @@ static uint32_t to_uc_prot(unsigned prot)
 	       (prot & FM_MAP_EXEC ? UC_PROT_EXEC : 0u);
 }
 
-int cpu_map(struct cpu *cpu, uint64_t gpa, uint64_t len, void *host, unsigned prot,
-	    struct fm_error *err)
+static int map(struct cpu *cpu, uint64_t gpa, uint64_t len, void *host, uint32_t prot,
+	       struct fm_error *err)
 {
 	uc_err rc = uc_mem_map_ptr(cpu->uc, gpa, len, UC_PROT_ALL, host);
 
-	if (!rc && to_uc_prot(prot) != UC_PROT_ALL)
-		rc = uc_mem_protect(cpu->uc, gpa, len, to_uc_prot(prot));
+	if (!rc && prot != UC_PROT_ALL)
+		rc = uc_mem_protect(cpu->uc, gpa, len, prot);
 	if (!rc)
 		rc = uc_ctl_remove_cache(cpu->uc, gpa, gpa + len);
 	return rc ? failed(rc, "cannot map memory", err) : 0;
 }
 
+static int map_ram(struct cpu *cpu, uint64_t gpa, uint64_t len, void *host, struct fm_error *err)
+{
+	struct ram *ram = &cpu->ram;
+	uint64_t chunk = RAM_CHUNK_MIN;
+	int rc = 0;
+
+	while (len > RAM_CHUNKS * chunk)
+		chunk *= 2;
+	*ram = (struct ram){ .gpa = gpa, .len = len, .chunk_len = chunk, .host = host };
+	for (uint64_t off = 0; !rc && off < len; off += chunk)
+		rc = map(cpu, gpa + off, chunk < len - off ? chunk : len - off, ram->host + off,
+			 UC_PROT_READ | UC_PROT_EXEC, err);
+	return rc;
+}
+
+int cpu_map(struct cpu *cpu, uint64_t gpa, uint64_t len, void *host, unsigned prot,
+	    struct fm_error *err)
+{
+	if ((prot & FM_MAP_WRITE) && !cpu->ram.len)
+		return map_ram(cpu, gpa, len, host, err);
+	if (gpa + len > cpu->code_end)
+		cpu->code_end = gpa + len;
+	return map(cpu, gpa, len, host, to_uc_prot(prot), err);
+}
+
 int cpu_trap(struct cpu *cpu, uint64_t gpa, uint64_t len, struct fm_error *err)
 {
-	struct trap *t = cpu->traps;
+	struct trap *t = malloc(sizeof(*t));
 	uc_err rc;
 
-	while (t < cpu->traps + MAX_TRAPS && t->len)
-		t++;
-	if (t == cpu->traps + MAX_TRAPS)
-		return failed(UC_ERR_RESOURCE, "more than 16 trapped ranges", err);
-	*t = (struct trap){ .cpu = cpu, .gpa = gpa, .len = len };
+	if (!t)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "cpu: out of memory");
+	*t = (struct trap){ .next = cpu->traps, .cpu = cpu, .gpa = gpa, .len = len };
+	cpu->traps = t;
 	rc = uc_mmio_map(cpu->uc, gpa, len, on_trapped_read, t, NULL, NULL);
 	if (!rc)
 		rc = uc_ctl_remove_cache(cpu->uc, gpa, gpa + len);
@@ -302,10 +410,15 @@ int cpu_trap(struct cpu *cpu, uint64_t gpa, uint64_t len, struct fm_error *err)
 int cpu_unmap(struct cpu *cpu, uint64_t gpa, uint64_t len, struct fm_error *err)
 {
 	uc_err rc = uc_mem_unmap(cpu->uc, gpa, len);
+	struct trap **at = &cpu->traps;
 
-	for (unsigned i = 0; i < MAX_TRAPS; i++) {
-		if (cpu->traps[i].gpa == gpa && cpu->traps[i].len == len)
-			cpu->traps[i].len = 0;
+	while (*at && (*at)->gpa != gpa)
+		at = &(*at)->next;
+	if (*at) {
+		struct trap *t = *at;
+
+		*at = t->next;
+		free(t);
 	}
 	return rc ? failed(rc, "cannot unmap a range", err) : 0;
 }
@@ -389,6 +502,12 @@ void cpu_free(struct cpu *cpu)
 		return;
 	if (cpu->uc)
 		uc_close(cpu->uc);
+	while (cpu->traps) {
+		struct trap *t = cpu->traps;
+
+		cpu->traps = t->next;
+		free(t);
+	}
 	free(cpu);
 }
 
@@ -422,7 +541,7 @@ enum cpu_exit cpu_run(struct cpu *cpu, struct fm_error *err)
 		}
 		pc = reg(cpu, UC_ARM64_REG_PC);
 		if (rc) {
-			fm_error_set(err, FM_ERR_UNSUPPORTED, 0, "guest: %s at pc 0x%llx",
+			fm_error_set(err, FM_ERR_STATE, 0, "guest: %s at pc 0x%llx",
 				     uc_strerror(rc), (unsigned long long)pc);
 			return CPU_EXIT_FAILED;
 		}

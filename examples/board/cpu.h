@@ -16,7 +16,7 @@ enum cpu_exit {
 	CPU_EXIT_IDLE,    /* the guest waits for an interrupt */
 	CPU_EXIT_RESET,   /* PSCI SYSTEM_RESET */
 	CPU_EXIT_OFF,     /* PSCI SYSTEM_OFF */
-	CPU_EXIT_FAILED,  /* the guest cannot go on: *err says why */
+	CPU_EXIT_FAILED,  /* *err says why: FM_ERR_STATE if the guest is to blame */
 };
 
 /* What the board does when asked to look after things: see cpu_host.service. */

@@ -4,117 +4,101 @@
 #include <stdlib.h>
 
 #define PAGE 4096u
-#define PAYING_READS 200000u /* about what mapping a bank and taking it away again costs */
+#define PAYING_READS 20000u /* about what giving a piece and taking it away again costs */
 
-static int trap(struct mapping *m, uint64_t gpa, uint64_t len, struct fm_error *err)
+static bool holds(const struct mapping_piece *p, uint64_t gpa)
 {
-	return len ? cpu_trap(m->cpu, gpa, len, err) : 0;
+	return gpa - p->gpa < p->len;
 }
 
-static int take(struct mapping *m, const struct fm_step *step, struct fm_error *err)
+static struct mapping_piece *piece_at(struct mapping *m, uint64_t gpa)
 {
-	int rc;
-
-	for (unsigned i = 0; i < m->later_count; i++) {
-		if (m->later[i].gpa == step->gpa && m->later[i].len == step->len) {
-			m->later[i] = m->later[--m->later_count];
-			return 0; /* was never given */
-		}
-	}
-	m->changes++;
-	rc = cpu_unmap(m->cpu, step->gpa, step->len, err);
-	return rc ? rc : trap(m, step->gpa, step->len, err);
+	if (gpa >= m->end)
+		return NULL;
+	for (unsigned i = 0; !holds(m->hot, gpa) && i < m->count; i++)
+		m->hot = &m->pieces[i];
+	return holds(m->hot, gpa) ? m->hot : NULL;
 }
 
-static int give(struct mapping *m, const struct fm_step *step, struct fm_error *err)
+/* The view's range that holds all of the piece and can be read without a trap, or NULL. */
+static const struct fm_range *readable(const struct mapping *m, const struct mapping_piece *p)
 {
-	int rc = cpu_unmap(m->cpu, step->gpa, step->len, err); /* the trap */
+	const struct fm_range *r = fm_view_find(m->view, p->gpa);
 
-	m->changes++;
-	return rc ? rc : cpu_map(m->cpu, step->gpa, step->len, step->host, step->prot, err);
+	if (!r || !(r->prot & FM_MAP_READ) || r->len - (p->gpa - r->gpa) < p->len)
+		return NULL;
+	return r;
 }
 
-static int give_later(struct mapping *m, const struct fm_step *step, struct fm_error *err)
+static int map_piece(struct mapping *m, struct mapping_piece *p, const struct fm_range *r,
+		     struct fm_error *err)
 {
-	if (m->later_count == MAPPING_LATER)
+	p->mapped = true;
+	return cpu_map(m->cpu, p->gpa, p->len, r->host + (p->gpa - r->gpa), r->prot, err);
+}
+
+/* --- the start ----------------------------------------------------------------------------- */
+
+static int add_piece(struct mapping *m, uint64_t gpa, uint64_t len, uint64_t code_end,
+		     struct fm_error *err)
+{
+	struct mapping_piece *p = &m->pieces[m->count];
+	const struct fm_range *r;
+
+	if (m->count == MAPPING_PIECES)
 		return fm_error_set(err, FM_ERR_NOSPACE, 0,
-				    "mapping: more than %u ranges at once, expected fewer",
-				    MAPPING_LATER);
-	m->later[m->later_count++] = *step;
-	return 0;
+				    "mapping: more than %u pieces of flash, expected fewer",
+				    MAPPING_PIECES);
+	m->count++;
+	m->end = gpa + len > m->end ? gpa + len : m->end;
+	*p = (struct mapping_piece){ .gpa = gpa, .len = len };
+	r = gpa < code_end ? readable(m, p) : NULL;
+	return r ? map_piece(m, p, r, err) : cpu_trap(m->cpu, gpa, len, err);
 }
 
-static int apply(struct mapping *m, const struct fm_step *step, bool now, struct fm_error *err)
+/* A range whose mapping comes and goes. */
+static int add_bank(struct mapping *m, const struct fm_range *r, uint64_t code_end,
+		    struct fm_error *err)
 {
 	int rc = 0;
 
-	if (step->kind != FM_STEP_MAP)
-		rc = take(m, step, err);
-	if (rc || step->kind == FM_STEP_UNMAP)
-		return rc;
-	return now ? give(m, step, err) : give_later(m, step, err);
-}
+	for (uint64_t at = 0; !rc && at < r->len; at += MAPPING_PIECE) {
+		uint64_t left = r->len - at;
 
-/* Go from the view that the mappings were made from to the present one. */
-static int sync(struct mapping *m, bool now, struct fm_error *err)
-{
-	const struct fm_view *view;
-	struct fm_step *steps;
-	size_t count;
-	int rc = fm_space_refresh(m->space, err);
-
-	if (rc < 0)
-		return rc;
-	view = fm_space_view_get(m->space);
-	rc = fm_view_diff(m->view, view, PAGE, FM_DIFF_FOLLOW_HINT, &steps, &count, err);
-	if (rc) {
-		fm_view_put(view);
-		return rc;
+		rc = add_piece(m, r->gpa + at, left < MAPPING_PIECE ? left : MAPPING_PIECE,
+			       code_end, err);
 	}
-	for (size_t i = 0; !rc && i < count; i++)
-		rc = apply(m, &steps[i], now, err);
-	free(steps);
-	fm_view_put(m->view);
-	m->view = view;
 	return rc;
 }
 
-/* Trap what of a range the steps do not map. Both are in order of address. */
-static int trap_rest(struct mapping *m, const struct fm_range *r, const struct fm_step *steps,
-		     size_t count, struct fm_error *err)
+static int add_range(struct mapping *m, const struct fm_range *r, uint64_t code_end,
+		     struct fm_error *err)
 {
-	uint64_t at = r->gpa;
-	uint64_t end = r->gpa + r->len;
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < count; i++) {
-		if (steps[i].gpa < at || steps[i].gpa >= end)
-			continue;
-		rc = trap(m, at, steps[i].gpa - at, err);
-		at = steps[i].gpa + steps[i].len;
-	}
-	return rc || at >= end ? rc : trap(m, at, end - at, err);
+	if (!r->block)
+		return cpu_trap(m->cpu, r->gpa, r->len, err);
+	if (r->flags & FM_MAP_STABLE)
+		return cpu_map(m->cpu, r->gpa, r->len, r->host, r->prot, err);
+	return add_bank(m, r, code_end, err);
 }
 
-int mapping_begin(struct mapping *m, struct fm_space *space, struct cpu *cpu, struct fm_error *err)
+int mapping_begin(struct mapping *m, struct fm_space *space, struct cpu *cpu, uint64_t code_end,
+		  struct fm_error *err)
 {
-	struct fm_step *steps = NULL;
-	size_t count = 0;
+	const struct fm_range *r;
 	int rc = fm_space_refresh(space, err);
 
 	if (rc < 0)
 		return rc;
-	m->space = space;
-	m->cpu = cpu;
-	m->behind_len = 0;
-	m->later_count = 0;
-	m->view = fm_space_view_get(space);
-	rc = fm_view_diff(NULL, m->view, PAGE, FM_DIFF_FOLLOW_HINT, &steps, &count, err);
-	for (size_t i = 0; !rc && i < fm_view_count(m->view); i++)
-		rc = trap_rest(m, fm_view_range(m->view, i), steps, count, err);
-	for (size_t i = 0; !rc && i < count; i++)
-		rc = cpu_map(cpu, steps[i].gpa, steps[i].len, steps[i].host, steps[i].prot, err);
-	free(steps);
+	*m = (struct mapping){
+		.space = space,
+		.cpu = cpu,
+		.view = fm_space_view_get(space),
+		.hot = m->pieces,
+		.changes = m->changes,
+	};
+	rc = 0;
+	for (size_t i = 0; !rc && (r = fm_view_range(m->view, i)); i++)
+		rc = add_range(m, r, code_end, err);
 	return rc;
 }
 
@@ -124,32 +108,106 @@ void mapping_end(struct mapping *m)
 	m->view = NULL;
 }
 
-int mapping_changed(struct mapping *m, uint64_t gpa, struct fm_error *err)
+/* --- changes -------------------------------------------------------------------------------- */
+
+static int take(struct mapping *m, struct mapping_piece *p, struct fm_error *err)
+{
+	int rc = cpu_unmap(m->cpu, p->gpa, p->len, err);
+
+	p->mapped = false;
+	m->changes++;
+	return rc ? rc : cpu_trap(m->cpu, p->gpa, p->len, err);
+}
+
+static int give(struct mapping *m, struct mapping_piece *p, struct fm_error *err)
+{
+	const struct fm_range *r = readable(m, p);
+	int rc;
+
+	if (!r) /* the device has gone on to another mode since */
+		return 0;
+	m->changes++;
+	rc = cpu_unmap(m->cpu, p->gpa, p->len, err); /* the trap */
+	return rc ? rc : map_piece(m, p, r, err);
+}
+
+/* Take the pieces that a step changes. What it would map anew has to pay first. */
+static int apply(struct mapping *m, const struct fm_step *step, struct fm_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < m->count; i++) {
+		struct mapping_piece *p = &m->pieces[i];
+
+		if (step->kind != FM_STEP_MAP && p->mapped && p->gpa - step->gpa < step->len)
+			rc = take(m, p, err);
+	}
+	return rc;
+}
+
+/* Go on to the present view, and take away what it no longer maps as the last one did. */
+static int follow(struct mapping *m, struct fm_error *err)
+{
+	const struct fm_view *view;
+	struct fm_step *steps;
+	size_t count;
+	int rc = fm_space_refresh(m->space, err);
+
+	if (rc < 0)
+		return rc;
+	view = fm_space_view_get(m->space);
+	rc = fm_view_diff(m->view, view, PAGE, FM_DIFF_WHOLE, &steps, &count, err);
+	if (rc) {
+		fm_view_put(view);
+		return rc;
+	}
+	for (size_t i = 0; !rc && i < count; i++)
+		rc = apply(m, &steps[i], err);
+	free(steps);
+	fm_view_put(m->view);
+	m->view = view;
+	return rc;
+}
+
+/* The pieces of the range that holds `gpa` start counting anew. Is one of them mapped? */
+static bool start_counting(struct mapping *m, uint64_t gpa)
 {
 	const struct fm_range *r = fm_view_find(m->view, gpa);
+	bool mapped = false;
 
-	if (!r)
-		return 0;
-	m->behind_gpa = r->gpa;
-	m->behind_len = r->len;
-	m->reads = 0;
-	return r->prot && !(r->flags & FM_MAP_HINT_TRAP) ? sync(m, false, err) : 0;
+	for (unsigned i = 0; r && i < m->count; i++) {
+		if (m->pieces[i].gpa - r->gpa < r->len) {
+			m->pieces[i].reads = 0;
+			mapped |= m->pieces[i].mapped;
+		}
+	}
+	return mapped;
+}
+
+int mapping_changed(struct mapping *m, uint64_t gpa, struct fm_error *err)
+{
+	return start_counting(m, gpa) ? follow(m, err) : 0;
 }
 
 bool mapping_read(struct mapping *m, uint64_t gpa)
 {
-	return gpa - m->behind_gpa < m->behind_len && ++m->reads >= PAYING_READS;
+	struct mapping_piece *p = piece_at(m, gpa);
+
+	if (!p || ++p->reads < PAYING_READS)
+		return false;
+	m->due = p;
+	return true;
 }
 
 int mapping_catch_up(struct mapping *m, struct fm_error *err)
 {
-	int rc = 0;
+	struct mapping_piece *p = m->due;
+	int rc;
 
-	while (!rc && m->later_count)
-		rc = give(m, &m->later[--m->later_count], err);
-	if (rc || m->reads < PAYING_READS || !m->behind_len)
-		return rc;
-	m->behind_len = 0;
-	m->reads = 0;
-	return sync(m, true, err);
+	if (!p)
+		return 0;
+	m->due = NULL;
+	p->reads = 0;
+	rc = follow(m, err);
+	return rc || p->mapped ? rc : give(m, p, err);
 }

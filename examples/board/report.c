@@ -102,6 +102,6 @@ void board_print_stats(const struct board *b)
 		(double)host / 1e6, b->cpu_stats.insns, b->cpu_stats.interrupts,
 		(double)clock_ns(&b->clock) / 1e6, b->stats.resets, b->stats.trapped_reads,
 		b->stats.trapped_writes, b->mapping.changes);
-	print_flash(b->code);
-	print_flash(b->vars);
+	print_flash(b->code.dev);
+	print_flash(b->vars.dev);
 }

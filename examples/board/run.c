@@ -222,7 +222,7 @@ static int power(struct board *b, enum fm_reset_kind kind, struct fm_error *err)
 	/* The firmware may have used the place for something else since the last time. */
 	fm_port_write_bytes(b->port, RAM_BASE, b->dtb, b->dtb_len, FM_ATTRS_NONE);
 	rc = cpu_new(&b->cpu, &host, &b->cpu_stats, err);
-	return rc ? rc : mapping_begin(&b->mapping, b->space, b->cpu, err);
+	return rc ? rc : mapping_begin(&b->mapping, b->space, b->cpu, b->code_end, err);
 }
 
 static int reset(struct board *b, struct fm_error *err)
@@ -273,7 +273,7 @@ static int run(struct board *b, struct fm_error *err)
 		case CPU_EXIT_STOPPED:
 			return 0;
 		case CPU_EXIT_FAILED:
-			return FM_ERR_STATE;
+			return err->code;
 		}
 	}
 	return rc;

@@ -2,6 +2,7 @@
 """Just enough of an A64 assembler for guests of a dozen instructions."""
 import struct
 
+RAM = 0x40000000
 UART = 0x09000000
 VARS = 0x04000000
 GICD = 0x08000000
@@ -10,6 +11,13 @@ GICC = 0x08010000
 WFI = 0xD503207F
 ERET = 0xD69F03E0
 HVC = 0xD4000002
+RET = 0xD65F03C0
+BLR = 0xD63F0000
+STRB = 0x39000000
+STRH = 0x79000000
+STR = 0xB9000000
+STR64 = 0xF9000000
+STP64 = 0xA9000000
 UNMASK_IRQ = 0xD50342FF  # msr daifclr, #2
 
 # op0, op1, CRn, CRm, op2
@@ -31,12 +39,17 @@ def load(reg, base, offset=0):
     return [0xB9400000 | offset // 4 << 10 | base << 5 | reg]
 
 
+def join(reg, high):
+    """Put the low half of `high` into the high half of the register: bfi x, x, 32, 32."""
+    return [0xB3607C00 | high << 5 | reg]
+
+
+def load_byte(reg, base, offset):
+    return [0x39400000 | offset << 10 | base << 5 | reg]
+
+
 def store(reg, base, offset=0):
     return [0xB9000000 | offset // 4 << 10 | base << 5 | reg]
-
-
-def load64(reg, base, offset=0):
-    return [0xF9400000 | offset // 8 << 10 | base << 5 | reg]
 
 
 def store_pair(reg, second, base):
@@ -44,8 +57,8 @@ def store_pair(reg, second, base):
     return [0x29000000 | second << 10 | base << 5 | reg]
 
 
-def add(reg, a, b):
-    return [0x0B000000 | b << 16 | a << 5 | reg]
+def decrement(reg):
+    return [0x51000400 | reg << 5 | reg]
 
 
 def shift_right(reg, source, bits):
