@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <firmem/machine.h>
 
+#include "devices/device_private.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +169,26 @@ static struct fm_space *shows_block(const struct fm_machine *machine, const stru
 	return found;
 }
 
+/* Does the device say of any part of it that the block has the contents? */
+static bool keeps_in(struct fm_dev *dev, const struct fm_block *block)
+{
+	bool locked = fmi_dev_lock(dev);
+	bool found = false;
+
+	for (uint64_t off = 0; !found && off < fm_dev_len(dev);) {
+		struct fm_mapping m = { 0 };
+
+		/* An answer about something else leads nowhere. */
+		if (fm_dev_map(dev, off, &m) || off < m.off || m.off + m.len <= off)
+			break;
+		found = m.block == block;
+		off = m.off + m.len;
+	}
+	if (locked)
+		fm_dev_unlock(dev);
+	return found;
+}
+
 int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 			    struct fm_error *err)
 {
@@ -182,6 +204,14 @@ int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 			"%s: block \"%s\" is seen in space \"%s\", expected its windows "
 			"to be removed first",
 			machine->name, fm_block_name(block), fm_space_name(space));
+	for (size_t i = 0; i < machine->devs.count; i++) {
+		if (keeps_in(machine->devs.items[i], block))
+			return fm_error_set(err, FM_ERR_BUSY, 0,
+					    "%s: block \"%s\" is used by device \"%s\", expected "
+					    "that to be removed first",
+					    machine->name, fm_block_name(block),
+					    fm_dev_name(machine->devs.items[i]));
+	}
 	drop(&machine->blocks, at);
 	return 0;
 }

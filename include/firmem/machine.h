@@ -38,8 +38,9 @@ FM_API int fm_machine_add_space(struct fm_machine *machine, struct fm_space *spa
 				struct fm_error *err);
 /*
  * Take an object back (hot unplug): the caller owns it again. FM_ERR_NOT_FOUND; FM_ERR_BUSY while a
- * window of the machine's spaces shows the device, or the current view of one shows the block. After
- * a success call fm_space_quiesce() on the spaces that showed it before you free it.
+ * window of the machine's spaces shows the device; while the current view of one shows the block, or
+ * a device of the machine answers fm_dev_map() with it. So take windows, then the device, then the
+ * block. After a success call fm_space_quiesce() on the spaces that showed it before you free it.
  */
 FM_API int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 				   struct fm_error *err);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/mapdev.h"
 
+#include "devices/device_private.h"
+
 #include <firmem/machine.h>
 #include <firmem/ram.h>
 
@@ -159,6 +161,49 @@ static void what_is_seen_cannot_be_removed(void **state)
 	assert_null(fm_machine_next_dev(m, NULL));
 	assert_ptr_equal(fm_machine_next_space(m, NULL), space);
 	assert_null(fm_machine_next_space(m, space));
+	fm_machine_free(m);
+}
+
+/* Runs of a page, of which the last alone is a block's; or an answer that is about nothing. */
+struct odd {
+	struct fm_block *block;
+	bool lost;
+};
+
+static void odd_map(void *state, uint64_t off, struct fm_mapping *out)
+{
+	struct odd *odd = state;
+
+	out->off = odd->lost ? off + 1 : off / 0x1000 * 0x1000;
+	out->len = odd->lost ? UINT64_MAX : 0x1000;
+	out->block = out->off == 0x3000 ? odd->block : NULL;
+}
+
+static void a_block_that_an_unmapped_device_uses_cannot_be_removed(void **state)
+{
+	struct fm_machine *m = machine_make();
+	struct odd odd = { .block = add_block(m, "data", FM_ROLE_DEVICE, 0) };
+	const struct fm_dev_ops ops = { .struct_size = sizeof(ops), .type = "odd", .map = odd_map };
+	const struct fm_dev_config cfg = { .struct_size = sizeof(cfg),
+					   .name = "odd",
+					   .len = 0x4000 };
+	struct fm_error err = { 0 };
+	struct fm_dev *dev;
+
+	assert_int_equal(fm_dev_new(&dev, &ops, &odd, &cfg, NULL), 0);
+	assert_int_equal(fm_machine_add_dev(m, dev, NULL), 0);
+	assert_int_equal(fm_machine_remove_block(m, odd.block, &err), FM_ERR_BUSY);
+	assert_non_null(strstr(err.msg, "\"data\""));
+	assert_non_null(strstr(err.msg, "\"odd\""));
+	assert_ptr_equal(fm_machine_block(m, "data"), odd.block);
+	/* The lock is free again, and one of the caller's stays his. */
+	fm_dev_lock(dev);
+	assert_int_equal(fm_machine_remove_block(m, odd.block, NULL), FM_ERR_BUSY);
+	assert_false(fmi_dev_lock(dev));
+	fm_dev_unlock(dev);
+	odd.lost = true;
+	assert_int_equal(fm_machine_remove_block(m, odd.block, NULL), 0);
+	fm_block_free(odd.block);
 	fm_machine_free(m);
 }
 
@@ -363,6 +408,7 @@ int main(void)
 		cmocka_unit_test(any_number_of_blocks_may_be_unnamed),
 		cmocka_unit_test(many_objects_keep_their_order),
 		cmocka_unit_test(what_is_seen_cannot_be_removed),
+		cmocka_unit_test(a_block_that_an_unmapped_device_uses_cannot_be_removed),
 		cmocka_unit_test(walks_select_by_role),
 		cmocka_unit_test(unnamed_and_marked_blocks_do_not_migrate),
 		cmocka_unit_test(mapped_means_seen_in_one_of_the_spaces),
