@@ -128,7 +128,8 @@ static uint64_t nonzero_bytes(uint64_t v)
 /*
  * AND 1 to 8 bytes into the cells: programming makes zeros only, where `data` has 1 nothing happens.
  * Returns the bits that became 0. *wanted collects those that would have had to become 1; a whole
- * byte FF wants nothing, it is how drivers leave a byte alone.
+ * byte FF wants nothing, it is how drivers leave a byte alone. Bytes of `data` above `size` must be 0 or
+ * FF.
  */
 static uint64_t and_cells(uint8_t *cells, unsigned size, uint64_t data, uint64_t *wanted)
 {
@@ -153,7 +154,7 @@ unsigned fmi_array_program(struct fmi_flash *f, fmi_chips chips, uint64_t off, u
 	if (!chips)
 		return 0;
 	data |= ~fmi_array_lanes(f, chips);
-	cleared = and_cells(f->array + off, width, data & f->word_mask, &wanted);
+	cleared = and_cells(f->array + off, width, data, &wanted);
 	f->stats.programs++;
 	f->stats.program_bytes += width;
 	report_wish(f, off, width, wanted);
@@ -194,11 +195,12 @@ static bool and_buffer(struct fmi_flash *f, uint64_t lanes, uint64_t window, uin
 	for (; step < 8; step *= 2)
 		mask |= mask << (8 * step);
 	while (lo < hi) {
-		unsigned n = (unsigned)fmi_min_u64(8 - lo % 8, hi - lo);
-		uint64_t data = fmi_le_load(f->buffer + lo, n);
+		unsigned n = 8 - lo % 8;
 
-		cleared |= and_cells(f->array + window + lo, n, (data | ~mask) & fmi_size_mask(n),
-				     wanted);
+		if (n > hi - lo)
+			n = hi - lo;
+		cleared |= and_cells(f->array + window + lo, n,
+				     fmi_le_load(f->buffer + lo, n) | ~mask, wanted);
 		lo += n;
 	}
 	return cleared;

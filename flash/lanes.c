@@ -46,9 +46,15 @@ static unsigned first_of(fmi_chips chips)
 	return n;
 }
 
+/* Where chip n's lanes begin on the bus: a bit, less than 64. */
+static unsigned lane_shift(const struct fmi_flash *f, unsigned chip)
+{
+	return 8 * f->geo.chip_width * chip & 63;
+}
+
 static uint32_t lane_value(const struct fmi_flash *f, uint64_t word, unsigned chip)
 {
-	return (uint32_t)(word >> (8 * f->geo.chip_width * chip) & f->chip_mask);
+	return (uint32_t)(word >> lane_shift(f, chip) & f->chip_mask);
 }
 
 /* --- writes ------------------------------------------------------------------------------ */
@@ -323,7 +329,7 @@ static uint64_t word_read(struct fmi_flash *f, uint64_t off)
 	if (f->together && f->chip[0].mode == FMI_INTEL_SHOW_STATUS)
 		return f->chip[0].sr * f->repeat;
 	for (unsigned n = 0; n < f->geo.chips; n++)
-		word |= chip_read(f, n, off) << (8 * f->geo.chip_width * n);
+		word |= chip_read(f, n, off) << lane_shift(f, n);
 	return word;
 }
 

@@ -128,8 +128,9 @@ static bool buffer_valid(const struct fmi_flash *f, const struct loaded *in)
 
 	for (uint32_t at = 0; at < f->geo.buffer_len; at++) {
 		const struct fmi_intel *chip = &in->chip[at / width % f->geo.chips];
+		bool held = at >= chip->lo && at < chip->hi;
 
-		if (in->buffer[at] != 0xff && (at < chip->lo || at >= chip->hi))
+		if (!held && in->buffer[at] != 0xff)
 			return false;
 	}
 	return true;
@@ -188,6 +189,16 @@ static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_read
 	return 0;
 }
 
+static void take(struct fmi_flash *f, const struct loaded *in)
+{
+	memcpy(f->chip, in->chip, sizeof(in->chip));
+	memcpy(f->buffer, in->buffer, f->geo.buffer_len);
+	memcpy(f->locks, in->locks, in->nlocks);
+	f->locked = in->locked;
+	f->together = false;
+	fmi_lanes_join(f);
+}
+
 int fmi_flash_load(struct fmi_flash *f, struct fm_state_reader *r, struct fm_error *err)
 {
 	struct loaded in = { .nlocks = (size_t)f->geo.blocks * f->geo.chips };
@@ -195,18 +206,13 @@ int fmi_flash_load(struct fmi_flash *f, struct fm_state_reader *r, struct fm_err
 
 	in.buffer = malloc(f->geo.buffer_len);
 	in.locks = malloc(in.nlocks);
-	if (!in.buffer || !in.locks)
+	if (in.buffer && in.locks) {
+		rc = load_all(f, &in, r, err);
+		if (!rc)
+			take(f, &in);
+	} else {
 		rc = fm_error_set(err, FM_ERR_NOMEM, 0, "%s: saved state: out of memory",
 				  fm_dev_name(f->dev));
-	else
-		rc = load_all(f, &in, r, err);
-	if (!rc) {
-		memcpy(f->chip, in.chip, sizeof(in.chip));
-		memcpy(f->buffer, in.buffer, f->geo.buffer_len);
-		memcpy(f->locks, in.locks, in.nlocks);
-		f->locked = in.locked;
-		f->together = false;
-		fmi_lanes_join(f);
 	}
 	free(in.buffer);
 	free(in.locks);

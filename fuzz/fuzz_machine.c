@@ -223,7 +223,7 @@ static void step_slot(struct slot *slot, const struct fm_step *step, uint64_t at
 		slot->prot = step->prot;
 		return;
 	}
-	TAPE_CHECK(!"a kind of step");
+	TAPE_CHECK(step->kind == FM_STEP_MAP);
 }
 
 static void apply(struct slot *slots, const struct fm_view *from, const struct fm_view *to)

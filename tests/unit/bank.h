@@ -98,6 +98,44 @@ static inline void cmd(struct bank *b, uint64_t off, uint8_t command)
 	w4(b, off, command * 0x00010001u);
 }
 
+/* Sequences on a 2 x 16 bank. */
+static inline uint32_t bank_status(struct bank *b)
+{
+	cmd(b, 0, 0x70);
+	return r4(b, 0);
+}
+
+static inline void bank_program(struct bank *b, uint64_t off, uint32_t value)
+{
+	cmd(b, off, 0x40);
+	w4(b, off, value);
+}
+
+static inline void bank_erase(struct bank *b, uint64_t off)
+{
+	cmd(b, off, 0x20);
+	cmd(b, off, 0xd0);
+}
+
+/* `how`: 01 lock, D0 unlock, 2F lock down. */
+static inline void bank_lock(struct bank *b, uint64_t off, uint8_t how)
+{
+	cmd(b, off, 0x60);
+	cmd(b, off, how);
+}
+
+/* `n` times `value` from `off`; the count goes to `at`, the confirm to the base of the device. */
+static inline void bank_buffer(struct bank *b, uint64_t at, uint64_t off, unsigned n,
+			       uint32_t value)
+{
+	cmd(b, off, 0xe8);
+	assert_int_equal(r4(b, off) & 0x00800080, 0x00800080);
+	w4(b, at, (n - 1) * 0x00010001u);
+	for (unsigned i = 0; i < n; i++)
+		w4(b, off + 4 * i, value);
+	cmd(b, 0, 0xd0);
+}
+
 static inline bool mapped(struct bank *b)
 {
 	struct fm_mapping m;

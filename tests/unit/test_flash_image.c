@@ -56,27 +56,6 @@ static bool same(struct bank *b, const char *path)
 	return equal;
 }
 
-static void program(struct bank *b, uint64_t off, uint32_t value)
-{
-	cmd(b, off, 0x40);
-	w4(b, off, value);
-}
-
-static void erase(struct bank *b, uint64_t off)
-{
-	cmd(b, off, 0x20);
-	cmd(b, off, 0xd0);
-}
-
-static void buffer(struct bank *b, uint64_t off, unsigned n, uint32_t value)
-{
-	cmd(b, off, 0xe8);
-	w4(b, off, (n - 1) * 0x00010001u);
-	for (unsigned i = 0; i < n; i++)
-		w4(b, off + 4 * i, value);
-	cmd(b, off, 0xd0);
-}
-
 /* --- opening ----------------------------------------------------------------------------- */
 
 static void an_image_is_read_and_changes_reach_it(void **state)
@@ -87,9 +66,9 @@ static void an_image_is_read_and_changes_reach_it(void **state)
 	tmpdir_fill(path, LEN, 0xa5);
 	bank_init(&b, LEN, image_config(path));
 	assert_true(all_bytes(b.array, LEN, 0xa5));
-	erase(&b, BLOCK);
-	program(&b, BLOCK + 8, 0x12345678);
-	buffer(&b, 2 * BLOCK - 64, 16, 0);
+	bank_erase(&b, BLOCK);
+	bank_program(&b, BLOCK + 8, 0x12345678);
+	bank_buffer(&b, 0, 2 * BLOCK - 64, 16, 0);
 	assert_int_equal(b.effects, FM_EFF_DIRTY);
 	assert_true(same(&b, path));
 	assert_int_equal(fm_dev_flush(b.dev, NULL), 0);
@@ -109,16 +88,16 @@ static void an_operation_is_one_write_and_no_change_is_none(void **state)
 
 	tmpdir_fill(path, LEN, 0);
 	bank_init(&b, LEN, image_config(path));
-	erase(&b, 0);
+	bank_erase(&b, 0);
 	stats = bank_stats(&b);
 	assert_int_equal(stats.host_writes, 1);
 	assert_int_equal(stats.host_bytes, BLOCK);
-	erase(&b, 0);
-	program(&b, 0, 0xffffffff);
-	program(&b, BLOCK, 0);
+	bank_erase(&b, 0);
+	bank_program(&b, 0, 0xffffffff);
+	bank_program(&b, BLOCK, 0);
 	assert_int_equal(bank_stats(&b).host_writes, 1);
-	buffer(&b, 0, 512, 0x11111111);
-	program(&b, 8, 0x01010101);
+	bank_buffer(&b, 0, 0, 512, 0x11111111);
+	bank_program(&b, 8, 0x01010101);
 	stats = bank_stats(&b);
 	assert_int_equal(stats.host_writes, 3);
 	assert_int_equal(stats.host_bytes, BLOCK + 2048 + 4);
@@ -140,7 +119,7 @@ static void a_new_image_is_all_ff(void **state)
 	assert_int_equal(tmpdir_size(path), LEN);
 	assert_true(all_bytes(b.array, LEN, 0xff));
 	assert_true(same(&b, path));
-	program(&b, 0, 0);
+	bank_program(&b, 0, 0);
 	bank_exit(&b);
 	/* And is not made again. */
 	bank_init(&b, LEN, cfg);
@@ -185,8 +164,8 @@ static void an_image_that_cannot_be_written_needs_read_only(void **state)
 	bank_init(&b, LEN, cfg);
 	close(cfg.image_fd);
 	assert_int_equal(r4(&b, 0), 0x77777777);
-	program(&b, 0, 0);
-	erase(&b, BLOCK);
+	bank_program(&b, 0, 0);
+	bank_erase(&b, BLOCK);
 	assert_int_equal(fm_dev_flush(b.dev, NULL), 0);
 	assert_int_equal(bank_stats(&b).host_writes, 0);
 	assert_true(same(&b, path));
@@ -212,7 +191,7 @@ static void a_descriptor_is_as_good_as_a_path(void **state)
 	cfg.image_fd = open(path, O_RDWR);
 	bank_init(&b, LEN, cfg);
 	close(cfg.image_fd);
-	program(&b, 0x100, 0);
+	bank_program(&b, 0x100, 0);
 	assert_true(same(&b, path));
 	bank_exit(&b);
 }
@@ -342,7 +321,7 @@ static void a_failed_write_is_told_and_made_good_by_a_flush(void **state)
 	io.fail_at = io.calls + 1;
 	io.error = ENOSPC;
 	io.dead = true;
-	program(&b, 0x5000, 0x12345678);
+	bank_program(&b, 0x5000, 0x12345678);
 	assert_int_equal(b.effects, FM_EFF_DIRTY | FM_EFF_IOERR);
 	assert_int_equal(traced(&b, FM_TRACE_HOST_ERROR, "write of the image"), 1);
 	assert_int_equal(fm_dev_error(b.dev, &err), FM_ERR_NOSPACE);
@@ -379,11 +358,11 @@ static void after_a_failed_sync_everything_unsynced_is_written_again(void **stat
 	faultio_init(&io);
 	cfg.io = &io.io;
 	bank_init(&b, LEN, cfg);
-	program(&b, 0, 0);
+	bank_program(&b, 0, 0);
 	assert_int_equal(fm_dev_flush(b.dev, NULL), 0);
 	memset(io.log, 0, sizeof(io.log));
-	program(&b, 0x3000, 0);
-	program(&b, 0x8000, 0);
+	bank_program(&b, 0x3000, 0);
+	bank_program(&b, 0x8000, 0);
 	io.fail_at = io.calls + 1;
 	assert_int_equal(fm_dev_flush(b.dev, &err), FM_ERR_IO);
 	assert_non_null(strstr(err.msg, "fdatasync"));
@@ -412,8 +391,8 @@ static void one_bad_place_does_not_keep_the_rest_from_the_file(void **state)
 	bank_init(&b, LEN, cfg);
 	io.fail_at = io.calls + 1;
 	io.dead = true;
-	program(&b, 0, 0);
-	program(&b, 0x8000, 0);
+	bank_program(&b, 0, 0);
+	bank_program(&b, 0x8000, 0);
 	io.dead = false;
 	io.fail_at = io.calls + 1; /* the first of the two */
 	assert_int_equal(fm_dev_flush(b.dev, &err), FM_ERR_IO);
@@ -428,12 +407,12 @@ static void one_bad_place_does_not_keep_the_rest_from_the_file(void **state)
 /* What a driver does in a minute. */
 static void scenario(struct bank *b)
 {
-	erase(b, 0);
-	buffer(b, 0, 512, 0x01234567);
-	program(b, BLOCK - 4, 0);
-	program(b, BLOCK, 0x55555555);
-	erase(b, 3 * BLOCK);
-	buffer(b, 3 * BLOCK, 32, 0xdeadbeef);
+	bank_erase(b, 0);
+	bank_buffer(b, 0, 0, 512, 0x01234567);
+	bank_program(b, BLOCK - 4, 0);
+	bank_program(b, BLOCK, 0x55555555);
+	bank_erase(b, 3 * BLOCK);
+	bank_buffer(b, 0, 3 * BLOCK, 32, 0xdeadbeef);
 }
 
 static void after_any_failed_call_a_flush_catches_up(void **state)
@@ -479,7 +458,7 @@ static void after_a_load_a_flush_writes_the_whole_image(void **state)
 	tmpdir_fill(path, LEN, 0xff);
 	bank_init(&b, LEN, image_config(path));
 	assert_int_equal(fm_dev_save(b.dev, &saved, &len, NULL), 0);
-	program(&b, 0, 0);
+	bank_program(&b, 0, 0);
 	/* A snapshot comes back: the state, and by other ways the memory. */
 	assert_int_equal(fm_dev_load(b.dev, saved, len, NULL), 0);
 	memset(b.array, 0x99, LEN);
@@ -524,7 +503,7 @@ static void a_block_that_is_a_file_needs_no_image(void **state)
 	b.array = fm_block_ptr(b.block);
 	cfg.block = b.block;
 	assert_int_equal(fm_flash_new(&b.dev, &cfg, NULL), 0);
-	program(&b, 0x40, 0x1234);
+	bank_program(&b, 0x40, 0x1234);
 	assert_int_equal(fm_dev_flush(b.dev, NULL), 0);
 	assert_true(same(&b, path));
 	bank_exit(&b);
@@ -551,8 +530,8 @@ static void a_read_only_block_makes_a_read_only_bank(void **state)
 			 0);
 	cfg.block = b.block;
 	assert_int_equal(fm_flash_new(&b.dev, &cfg, NULL), 0);
-	erase(&b, 0);
-	program(&b, 0, 0);
+	bank_erase(&b, 0);
+	bank_program(&b, 0, 0);
 	assert_int_equal(r4(&b, 0), 0x00b200b2);
 	fm_dev_free(b.dev);
 	cfg.image = path;

@@ -8,24 +8,6 @@
 #define SR_LOCKED_ERASE 0x00a200a2u
 #define SR_SEQUENCE 0x00b000b0u
 
-static uint32_t status(struct bank *b)
-{
-	cmd(b, 0, 0x70);
-	return r4(b, 0);
-}
-
-static void erase(struct bank *b, uint64_t off)
-{
-	cmd(b, off, 0x20);
-	cmd(b, off, 0xd0);
-}
-
-static void program(struct bank *b, uint64_t off, uint32_t value)
-{
-	cmd(b, off, 0x40);
-	w4(b, off, value);
-}
-
 /* --- modes and mapping ------------------------------------------------------------------- */
 
 static void a_new_bank_reads_its_array(void **state)
@@ -93,7 +75,7 @@ static void probing_writes_of_other_command_sets_are_harmless(void **state)
 	cmd(&b, 0x555 * 4, 0xf0);
 	assert_int_equal(b.effects, 0);
 	assert_int_equal(traced(&b, FM_TRACE_MISUSE, "unknown command"), 2);
-	assert_int_equal(status(&b), SR_READY);
+	assert_int_equal(bank_status(&b), SR_READY);
 	cmd(&b, 0, 0xf0);
 	assert_true(mapped(&b));
 	cmd(&b, 0, 0x70);
@@ -112,9 +94,9 @@ static void query_and_id_mode_take_any_command(void **state)
 		uint8_t mode = i ? 0x98 : 0x90;
 
 		cmd(&b, 0, mode);
-		assert_int_equal(status(&b), SR_READY);
+		assert_int_equal(bank_status(&b), SR_READY);
 		cmd(&b, 0, mode);
-		program(&b, 0x40 + 4 * i, 0x12345678);
+		bank_program(&b, 0x40 + 4 * i, 0x12345678);
 		assert_int_equal(r4(&b, 0), SR_READY);
 		cmd(&b, 0, mode);
 		cmd(&b, 0, 0xff);
@@ -131,7 +113,7 @@ static void a_program_clears_bits_and_sets_none(void **state)
 
 	bank_init_default(&b);
 	bank_trace(&b);
-	program(&b, 0x1000, 0xff00ff0f);
+	bank_program(&b, 0x1000, 0xff00ff0f);
 	assert_int_equal(b.effects, FM_EFF_DIRTY);
 	assert_int_equal(r4(&b, 0x1000), SR_READY);
 	assert_int_equal(traced(&b, FM_TRACE_MISUSE, NULL), 0);
@@ -141,7 +123,7 @@ static void a_program_clears_bits_and_sets_none(void **state)
 	assert_int_equal(traced(&b, FM_TRACE_MISUSE, "programming cannot set bits to 1"), 1);
 	cmd(&b, 0, 0xff);
 	assert_int_equal(r4(&b, 0x1000), 0x0f00f00f);
-	assert_int_equal(status(&b), SR_READY);
+	assert_int_equal(bank_status(&b), SR_READY);
 	bank_exit(&b);
 }
 
@@ -150,11 +132,11 @@ static void a_program_of_what_is_there_is_not_dirty(void **state)
 	struct bank b;
 
 	bank_init_default(&b);
-	program(&b, 8, 0xffffffff);
+	bank_program(&b, 8, 0xffffffff);
 	assert_int_equal(b.effects, 0);
-	program(&b, 8, 0x11111111);
+	bank_program(&b, 8, 0x11111111);
 	assert_int_equal(b.effects, FM_EFF_DIRTY);
-	program(&b, 8, 0x11111111);
+	bank_program(&b, 8, 0x11111111);
 	assert_int_equal(b.effects, 0);
 	bank_exit(&b);
 }
@@ -164,7 +146,7 @@ static void programs_at_the_last_word_stay_inside(void **state)
 	struct bank b;
 
 	bank_init_default(&b);
-	program(&b, b.len - 4, 0);
+	bank_program(&b, b.len - 4, 0);
 	assert_true(all_bytes(b.array, b.len - 4, 0xff));
 	assert_true(all_bytes(b.array + b.len - 4, 4, 0));
 	bank_exit(&b);
@@ -187,7 +169,7 @@ static void an_erase_happens_at_the_confirm_and_takes_its_whole_block(void **sta
 	assert_true(all_bytes(b.array + BLOCK, BLOCK, 0xff));
 	assert_true(all_bytes(b.array + 2 * BLOCK, 2 * BLOCK, 0));
 	assert_int_equal(r4(&b, 0), SR_READY);
-	erase(&b, BLOCK);
+	bank_erase(&b, BLOCK);
 	assert_int_equal(b.effects, 0);
 	bank_exit(&b);
 }
@@ -198,7 +180,7 @@ static void erase_at_last_byte_stays_inside(void **state)
 
 	bank_init_default(&b);
 	memset(b.array, 0, b.len);
-	erase(&b, b.len - 4);
+	bank_erase(&b, b.len - 4);
 	assert_true(all_bytes(b.array, 3 * BLOCK, 0));
 	assert_true(all_bytes(b.array + 3 * BLOCK, BLOCK, 0xff));
 	bank_exit(&b);
@@ -218,24 +200,13 @@ static void an_erase_without_its_confirm_is_a_sequence_error(void **state)
 	assert_false(mapped(&b));
 	cmd(&b, 0, 0xff);
 	assert_true(mapped(&b));
-	assert_int_equal(status(&b), SR_SEQUENCE);
+	assert_int_equal(bank_status(&b), SR_SEQUENCE);
 	cmd(&b, 0, 0x50);
-	assert_int_equal(status(&b), SR_READY);
+	assert_int_equal(bank_status(&b), SR_READY);
 	bank_exit(&b);
 }
 
 /* --- the write buffer -------------------------------------------------------------------- */
-
-/* `n` words from `off`; count at `at`, confirm at device base: as edk2 does it. */
-static void buffer(struct bank *b, uint64_t at, uint64_t off, unsigned n, uint32_t value)
-{
-	cmd(b, off, 0xe8);
-	assert_int_equal(r4(b, off), SR_READY);
-	w4(b, at, (n - 1) * 0x00010001u);
-	for (unsigned i = 0; i < n; i++)
-		w4(b, off + 4 * i, value);
-	cmd(b, 0, 0xd0);
-}
 
 static void a_buffer_programs_where_its_first_word_is(void **state)
 {
@@ -243,7 +214,7 @@ static void a_buffer_programs_where_its_first_word_is(void **state)
 
 	bank_init_default(&b);
 	/* U-Boot writes the count to the block's base. */
-	buffer(&b, BLOCK, BLOCK + 0x2080, 32, 0x12345678);
+	bank_buffer(&b, BLOCK, BLOCK + 0x2080, 32, 0x12345678);
 	assert_int_equal(b.effects, FM_EFF_DIRTY);
 	assert_int_equal(r4(&b, 0), SR_READY);
 	cmd(&b, 0, 0xff);
@@ -275,8 +246,8 @@ static void a_buffer_of_one_word_is_legal(void **state)
 	struct bank b;
 
 	bank_init_default(&b);
-	buffer(&b, 0x40, 0x40, 1, 0xcafe0bad);
-	assert_int_equal(status(&b), SR_READY);
+	bank_buffer(&b, 0x40, 0x40, 1, 0xcafe0bad);
+	assert_int_equal(bank_status(&b), SR_READY);
 	cmd(&b, 0, 0xff);
 	assert_int_equal(r4(&b, 0x40), 0xcafe0bad);
 	bank_exit(&b);
@@ -287,8 +258,8 @@ static void a_full_buffer_at_the_end_of_the_bank_stays_inside(void **state)
 	struct bank b;
 
 	bank_init_default(&b);
-	buffer(&b, 0, b.len - 2048, 512, 0);
-	assert_int_equal(status(&b), SR_READY);
+	bank_buffer(&b, 0, b.len - 2048, 512, 0);
+	assert_int_equal(bank_status(&b), SR_READY);
 	assert_true(all_bytes(b.array, b.len - 2048, 0xff));
 	assert_true(all_bytes(b.array + b.len - 2048, 2048, 0));
 	bank_exit(&b);
@@ -321,8 +292,8 @@ static void a_word_outside_the_buffer_aborts_and_leaves_the_array_alone(void **s
 	assert_true(all_bytes(b.array, b.len, 0xff));
 	/* The next buffer starts empty. */
 	cmd(&b, 0, 0x50);
-	buffer(&b, 0, 0, 1, 0x11111111);
-	assert_int_equal(status(&b), SR_READY);
+	bank_buffer(&b, 0, 0, 1, 0x11111111);
+	assert_int_equal(bank_status(&b), SR_READY);
 	assert_true(all_bytes(b.array, 4, 0x11));
 	assert_true(all_bytes(b.array + 4, b.len - 4, 0xff));
 	bank_exit(&b);
@@ -374,40 +345,34 @@ static uint32_t lock_status(struct bank *b, uint64_t block)
 	return v;
 }
 
-static void lock(struct bank *b, uint64_t off, uint8_t how)
-{
-	cmd(b, off, 0x60);
-	cmd(b, off, how);
-}
-
 static void a_locked_block_refuses_and_says_so(void **state)
 {
 	struct bank b;
 
 	bank_init_default(&b);
 	assert_int_equal(lock_status(&b, BLOCK), 0);
-	lock(&b, BLOCK + 0x100, 0x01);
+	bank_lock(&b, BLOCK + 0x100, 0x01);
 	assert_int_equal(lock_status(&b, 0), 0);
 	assert_int_equal(lock_status(&b, BLOCK), 0x00010001);
-	program(&b, BLOCK, 0);
+	bank_program(&b, BLOCK, 0);
 	assert_int_equal(b.effects, 0);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_PROGRAM);
 	cmd(&b, 0, 0x50);
-	buffer(&b, BLOCK, 2 * BLOCK - 4, 1, 0);
+	bank_buffer(&b, BLOCK, 2 * BLOCK - 4, 1, 0);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_PROGRAM);
 	cmd(&b, 0, 0x50);
 	b.array[BLOCK] = 0;
-	erase(&b, BLOCK);
+	bank_erase(&b, BLOCK);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_ERASE);
 	assert_int_equal(b.array[BLOCK], 0);
 	/* Errors stay until they are cleared. */
-	program(&b, 0, 0);
+	bank_program(&b, 0, 0);
 	assert_int_equal(b.effects, FM_EFF_DIRTY);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_ERASE);
 	cmd(&b, 0, 0x50);
-	lock(&b, BLOCK, 0xd0);
+	bank_lock(&b, BLOCK, 0xd0);
 	assert_int_equal(lock_status(&b, BLOCK), 0);
-	erase(&b, BLOCK);
+	bank_erase(&b, BLOCK);
 	assert_int_equal(r4(&b, 0), SR_READY);
 	assert_int_equal(b.array[BLOCK], 0xff);
 	bank_exit(&b);
@@ -418,15 +383,15 @@ static void a_locked_down_block_stays_locked_until_reset(void **state)
 	struct bank b;
 
 	bank_init_default(&b);
-	lock(&b, 0, 0x2f);
+	bank_lock(&b, 0, 0x2f);
 	assert_int_equal(lock_status(&b, 0), 0x00030003);
-	lock(&b, 0, 0xd0);
-	assert_int_equal(status(&b), SR_LOCKED_ERASE);
-	lock(&b, 0, 0x01);
+	bank_lock(&b, 0, 0xd0);
+	assert_int_equal(bank_status(&b), SR_LOCKED_ERASE);
+	bank_lock(&b, 0, 0x01);
 	assert_int_equal(lock_status(&b, 0), 0x00030003);
 	fm_dev_reset(b.dev, FM_RESET_SYSTEM);
 	assert_int_equal(lock_status(&b, 0), 0);
-	program(&b, 0, 0);
+	bank_program(&b, 0, 0);
 	assert_int_equal(r4(&b, 0), SR_READY);
 	bank_exit(&b);
 }
@@ -436,7 +401,7 @@ static void a_lock_set_up_with_nothing_to_follow_is_a_sequence_error(void **stat
 	struct bank b;
 
 	bank_init_default(&b);
-	lock(&b, 0, 0xff);
+	bank_lock(&b, 0, 0xff);
 	assert_int_equal(r4(&b, 0), SR_SEQUENCE);
 	assert_int_equal(lock_status(&b, 0), 0);
 	bank_exit(&b);
@@ -449,175 +414,26 @@ static void a_read_only_bank_answers_and_changes_nothing(void **state)
 
 	cfg.read_only = true;
 	bank_init(&b, 1024 * KIB, cfg);
-	program(&b, 0, 0);
+	bank_program(&b, 0, 0);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_PROGRAM);
 	cmd(&b, 0, 0x50);
-	assert_int_equal(status(&b), SR_READY);
+	assert_int_equal(bank_status(&b), SR_READY);
 	memset(b.array, 0, b.len);
-	erase(&b, 0);
+	bank_erase(&b, 0);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_ERASE);
 	cmd(&b, 0, 0x50);
-	buffer(&b, 0, 0, 1, 0);
+	bank_buffer(&b, 0, 0, 1, 0);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_PROGRAM);
 	cmd(&b, 0, 0x50);
-	lock(&b, 0, 0x01);
+	bank_lock(&b, 0, 0x01);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_PROGRAM);
 	cmd(&b, 0, 0x50);
-	lock(&b, 0, 0xd0);
+	bank_lock(&b, 0, 0xd0);
 	assert_int_equal(r4(&b, 0), SR_LOCKED_ERASE);
 	assert_int_equal(lock_status(&b, 0), 0x00010001);
 	assert_true(all_bytes(b.array, b.len, 0));
 	assert_int_equal(fm_dev_sanitize(b.dev, NULL), FM_ERR_ACCESS);
 	assert_true(all_bytes(b.array, b.len, 0));
-	bank_exit(&b);
-}
-
-/* --- the other verbs --------------------------------------------------------------------- */
-
-static void a_reset_ends_whatever_was_under_way(void **state)
-{
-	struct bank b;
-
-	bank_init_default(&b);
-	cmd(&b, 0, 0xe8);
-	w4(&b, 0, 0x00010001);
-	w4(&b, 0, 0);
-	assert_int_equal(fm_dev_reset(b.dev, FM_RESET_KEXEC), 0);
-	assert_false(mapped(&b));
-	assert_int_equal(fm_dev_reset(b.dev, FM_RESET_POWER_ON), FM_EFF_REMAP);
-	assert_true(mapped(&b));
-	assert_int_equal(fm_dev_reset(b.dev, FM_RESET_POWER_ON), 0);
-	cmd(&b, 0, 0xd0);
-	assert_true(all_bytes(b.array, b.len, 0xff));
-	buffer(&b, 8, 8, 1, 0);
-	assert_true(all_bytes(b.array, 8, 0xff));
-	bank_exit(&b);
-}
-
-static void a_debugger_sees_the_array_and_disturbs_nothing(void **state)
-{
-	struct fm_attrs debug = { .debug = true };
-	uint64_t value;
-	struct bank b;
-
-	bank_init_default(&b);
-	b.array[1] = 0x34;
-	cmd(&b, 0, 0x20);
-	assert_int_equal(fm_dev_read(b.dev, 0, 2, &value, debug), 0);
-	assert_int_equal(value, 0x34ff);
-	assert_int_equal(fm_dev_write(b.dev, 0, 4, 0x00d000d0, debug), FM_EFF_FAULT);
-	assert_int_equal(b.array[1], 0x34);
-	cmd(&b, 0, 0xd0);
-	assert_int_equal(b.array[1], 0xff);
-	bank_exit(&b);
-}
-
-static void sanitizing_leaves_no_zero_even_in_locked_blocks(void **state)
-{
-	struct bank b;
-
-	bank_init_default(&b);
-	memset(b.array, 0x5a, b.len);
-	lock(&b, 0, 0x2f);
-	assert_int_equal(fm_dev_sanitize(b.dev, NULL), 0);
-	assert_true(all_bytes(b.array, b.len, 0xff));
-	bank_exit(&b);
-}
-
-static void the_dirty_log_has_what_changed(void **state)
-{
-	uint64_t bits[4];
-	struct bank b;
-
-	bank_init_default(&b);
-	assert_int_equal(fm_dirty_start(fm_block_dirty(b.block), 0, NULL), 0);
-	program(&b, 0x2004, 0);
-	program(&b, 0x5000, 0xffffffff);
-	assert_int_equal(fm_dirty_harvest(fm_block_dirty(b.block), 0, 0, b.len, bits), 1);
-	assert_int_equal(bits[0], 1 << 2);
-	erase(&b, 0);
-	assert_int_equal(fm_dirty_harvest(fm_block_dirty(b.block), 0, 0, b.len, bits), 64);
-	bank_exit(&b);
-}
-
-static unsigned note_op(void *ctx, const struct fm_medium_op *op)
-{
-	struct fm_medium_op *last = ctx;
-
-	*last = *op;
-	return FM_EFF_IRQ;
-}
-
-static void each_operation_is_told_once_with_its_outcome(void **state)
-{
-	struct fm_medium_op op = { 0 };
-	struct fm_medium_sub sub = { .op = note_op, .ctx = &op };
-	struct bank b;
-
-	bank_init_default(&b);
-	fm_dev_subscribe(b.dev, &sub);
-	program(&b, 8, 0x12345678);
-	assert_int_equal(b.effects, FM_EFF_DIRTY | FM_EFF_IRQ);
-	assert_int_equal(op.kind, FM_MEDIUM_PROGRAM);
-	assert_int_equal(op.off, 8);
-	assert_int_equal(op.len, 4);
-	assert_true(op.changed);
-	assert_memory_equal(op.data, "\x78\x56\x34\x12", 4);
-	buffer(&b, 0, 0x20, 3, 0xffffffff);
-	assert_int_equal(op.kind, FM_MEDIUM_PROGRAM);
-	assert_int_equal(op.off, 0x20);
-	assert_int_equal(op.len, 12);
-	assert_false(op.changed);
-	erase(&b, 0x30000);
-	assert_int_equal(op.kind, FM_MEDIUM_ERASE);
-	assert_int_equal(op.off, 0);
-	assert_int_equal(op.len, BLOCK);
-	assert_null(op.data);
-	assert_true(op.changed);
-	fm_dev_unsubscribe(b.dev, &sub);
-	bank_exit(&b);
-}
-
-static void counters_count(void **state)
-{
-	struct fm_flash_stats stats;
-	struct bank b;
-
-	bank_init_default(&b);
-	program(&b, 0, 0);
-	buffer(&b, 0, 0x100, 8, 0);
-	erase(&b, 0);
-	cmd(&b, 0, 0xff);
-	cmd(&b, 0, 0xff);
-	wr(&b, 0, 2, 0x70);
-	stats = bank_stats(&b);
-	assert_int_equal(stats.programs, 2);
-	assert_int_equal(stats.program_bytes, 36);
-	assert_int_equal(stats.erases, 1);
-	assert_int_equal(stats.array_entries, 1);
-	assert_int_equal(stats.ignored_writes, 1);
-	assert_int_equal(stats.host_writes, 0);
-	assert_int_equal(fm_flash_stats(NULL, &stats), FM_ERR_ARG);
-	bank_exit(&b);
-}
-
-static void commands_modes_and_operations_are_traced(void **state)
-{
-	struct bank b;
-
-	bank_init_default(&b);
-	bank_trace(&b);
-	program(&b, 0x40, 0x11111111);
-	assert_int_equal(traced(&b, FM_TRACE_COMMAND, "program"), 1);
-	assert_int_equal(traced(&b, FM_TRACE_MODE, "read-status"), 1);
-	assert_int_equal(traced(&b, FM_TRACE_MEDIUM, "program"), 1);
-	bank_forget(&b);
-	cmd(&b, 0, 0x20);
-	cmd(&b, 0, 0x20);
-	assert_int_equal(traced(&b, FM_TRACE_COMMAND, "erase"), 1);
-	assert_int_equal(traced(&b, FM_TRACE_MISUSE, "20 without D0"), 1);
-	cmd(&b, 0, 0xff);
-	assert_int_equal(traced(&b, FM_TRACE_MODE, "read-array"), 1);
 	bank_exit(&b);
 }
 
@@ -647,13 +463,6 @@ int main(void)
 		cmocka_unit_test(a_locked_down_block_stays_locked_until_reset),
 		cmocka_unit_test(a_lock_set_up_with_nothing_to_follow_is_a_sequence_error),
 		cmocka_unit_test(a_read_only_bank_answers_and_changes_nothing),
-		cmocka_unit_test(a_reset_ends_whatever_was_under_way),
-		cmocka_unit_test(a_debugger_sees_the_array_and_disturbs_nothing),
-		cmocka_unit_test(sanitizing_leaves_no_zero_even_in_locked_blocks),
-		cmocka_unit_test(the_dirty_log_has_what_changed),
-		cmocka_unit_test(each_operation_is_told_once_with_its_outcome),
-		cmocka_unit_test(counters_count),
-		cmocka_unit_test(commands_modes_and_operations_are_traced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

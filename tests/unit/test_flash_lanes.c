@@ -355,6 +355,24 @@ static void part(struct bank *b)
 	f->together = false;
 }
 
+static void chips_that_are_alike_again_are_kept_as_one(void **state)
+{
+	struct bank b;
+
+	init_lanes(&b, 4, 2, FM_FLASH_NARROW_LANES);
+	wr(&b, 0, 2, 0x60);
+	wr(&b, 0, 2, 0x01);
+	assert_false(fmi_flash_of(b.dev)->together);
+	wr(&b, 2, 2, 0x70);
+	assert_true(fmi_flash_of(b.dev)->together);
+	/* Locks are not part of it. */
+	assert_int_equal(fmi_flash_of(b.dev)->locked, 1);
+	fm_dev_reset(b.dev, FM_RESET_SYSTEM);
+	assert_int_equal(fmi_flash_of(b.dev)->locked, 0);
+	assert_null(fmi_flash_of(NULL));
+	bank_exit(&b);
+}
+
 static uint64_t any_command(struct rng *rng, unsigned bank, unsigned chip)
 {
 	static const uint8_t commands[] = { 0xff, 0x40, 0x20, 0xd0, 0xd0, 0xe8,
@@ -374,10 +392,11 @@ static void one_state_for_all_chips_is_as_good_as_one_each(void **state)
 	for (size_t i = 0; i < WIDTHS * 3; i++) {
 		unsigned w = widths[i % WIDTHS].bank;
 		unsigned c = widths[i % WIDTHS].chip;
+		enum fm_flash_narrow narrow = (enum fm_flash_narrow)(i / WIDTHS);
 		struct bank one, each;
 
-		init_lanes(&one, w, c, i / WIDTHS);
-		init_lanes(&each, w, c, i / WIDTHS);
+		init_lanes(&one, w, c, narrow);
+		init_lanes(&each, w, c, narrow);
 		for (unsigned n = 0; n < 20000; n++) {
 			unsigned size = rng_one_in(&rng, 8) ? 1u << rng_below(&rng, 4) : w;
 			uint64_t off = rng_below(&rng, 40) + (rng_one_in(&rng, 3) ? 0x4000 : 0);
@@ -412,6 +431,7 @@ int main(void)
 		cmocka_unit_test(the_status_of_chips_may_diverge),
 		cmocka_unit_test(broadcast_commands_reach_all_chips_and_data_its_bytes),
 		cmocka_unit_test(narrow_and_unaligned_reads_show_their_lanes),
+		cmocka_unit_test(chips_that_are_alike_again_are_kept_as_one),
 		cmocka_unit_test(one_state_for_all_chips_is_as_good_as_one_each),
 		cmocka_unit_test(accesses_of_any_width_at_any_offset_stay_inside),
 	};
