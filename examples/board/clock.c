@@ -53,6 +53,11 @@ uint64_t clock_insn_at(const struct clock *clock, uint64_t ticks)
 	return *clock->insns + (ticks - now - 1) / CLOCK_TICKS_PER_INSN + 1;
 }
 
+void clock_pace(struct clock *clock)
+{
+	clock->pace_ns = clock_ns(clock) - (clock_host_ns() - clock->host_start_ns);
+}
+
 uint64_t clock_ahead(struct clock *clock)
 {
 	uint64_t guest = clock_ns(clock);

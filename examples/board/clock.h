@@ -16,7 +16,7 @@ struct clock {
 	const uint64_t *insns;  /* the CPU's count */
 	uint64_t skipped;       /* virtual: ticks slept through */
 	uint64_t host_start_ns; /* host: when tick 0 was */
-	uint64_t pace_ns;       /* clock_ahead(): guest time less host time at the start */
+	uint64_t pace_ns;       /* clock_ahead(): guest time less host time when it began */
 };
 
 void clock_start(struct clock *clock, bool host, const uint64_t *insns);
@@ -27,6 +27,8 @@ uint64_t clock_ns(const struct clock *clock);
 void clock_skip_to(struct clock *clock, uint64_t ticks);
 /* The instruction count at which it will be `ticks`; UINT64_MAX for never or for host time. */
 uint64_t clock_insn_at(const struct clock *clock, uint64_t ticks);
+/* From now on clock_ahead() compares. */
+void clock_pace(struct clock *clock);
 /*
  * By how many ns the guest's time has run ahead of the host's. It does not add up to a debt: a
  * guest that was slow for a while is not sped up later.

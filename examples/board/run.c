@@ -242,7 +242,11 @@ static void send(void *ctx, const void *bytes, size_t len)
 
 static void step_over(void *ctx, unsigned line, const char *text)
 {
-	board_print_step(ctx, line, text);
+	struct board *b = ctx;
+
+	if (script_state(b->script) == SCRIPT_HOLDING)
+		clock_pace(&b->clock);
+	board_print_step(b, line, text);
 }
 
 static void start_script(struct board *b)

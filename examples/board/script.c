@@ -88,14 +88,17 @@ static const char *unescape(const char *s, uint8_t *out)
 	static const char names[] = "nrte0\\\"";
 	static const char values[] = "\n\r\t\033\0\\\"";
 	const char *hit = *s ? strchr(names, *s) : NULL;
+	int high, low;
 
 	if (hit) {
 		*out = (uint8_t)values[hit - names];
 		return s + 1;
 	}
-	if (*s != 'x' || hex_digit(s[1]) < 0 || hex_digit(s[2]) < 0)
+	high = *s == 'x' ? hex_digit(s[1]) : -1;
+	low = high >= 0 ? hex_digit(s[2]) : -1;
+	if (low < 0)
 		return NULL;
-	*out = (uint8_t)(hex_digit(s[1]) << 4 | hex_digit(s[2]));
+	*out = (uint8_t)(16 * high + low);
 	return s + 3;
 }
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pty
 import re
+import resource
 import select
 import shutil
 import signal
@@ -380,6 +381,22 @@ def a_program_is_in_the_image_when_the_process_is_killed(bench):
         content = file.read()
     assert content[0x100:0x104] == b"\x78\x56\x34\x12"
     assert content[:0x100] == b"\xff" * 0x100 and content[0x104:] == b"\xff" * (BANK - 0x104)
+
+
+def small_files_only():
+    """What is beyond 32 MiB of a file cannot be written: EFBIG, and no signal."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (BANK // 2, BANK // 2))
+
+
+@test
+def a_write_that_the_host_refuses_is_told_once_and_ends_in_trouble(bench):
+    guest = asm.mov(2, asm.VARS + BANK - 0x1000) + 2 * (to_flash(0x40) + asm.mov(3, 0x12345678) +
+                                                        asm.store(3, 2)) + asm.put("!") + OFF
+    done = bench.guest(guest, "expect \"!\"\npoweroff\n", preexec_fn=small_files_only)
+    text = done.stderr.decode()
+    assert done.returncode == 2 and done.stdout == b"!", (done.returncode, done.stdout, text)
+    assert re.fullmatch(r"firmem-board: [^\n]*vars\.fd[^\n]*\n", text), text
 
 
 @test
