@@ -194,7 +194,7 @@ static int translate(const struct fm_fdt_node *bus, uint64_t *addr, uint64_t len
 	size_t bytes;
 	const uint8_t *p = prop(bus, "ranges", &bytes);
 	const uint8_t *end;
-	unsigned below, above, size;
+	unsigned below = 1, above = 1, size = 1;
 	int rc;
 
 	if (!p)
@@ -267,7 +267,7 @@ static int reg_layout(const struct fm_fdt_node *node, struct reg *reg, struct fm
 
 int fm_fdt_node_reg_count(const struct fm_fdt_node *node, struct fm_error *err)
 {
-	struct reg reg;
+	struct reg reg = { .addr = 1, .size = 1 };
 	int rc = reg_layout(node, &reg, err);
 
 	return rc ? rc : (int)reg.count;
@@ -276,7 +276,7 @@ int fm_fdt_node_reg_count(const struct fm_fdt_node *node, struct fm_error *err)
 int fm_fdt_node_reg(const struct fm_fdt_node *node, unsigned index, uint64_t *addr, uint64_t *len,
 		    struct fm_error *err)
 {
-	struct reg reg;
+	struct reg reg = { .addr = 1, .size = 1 };
 	const uint8_t *p;
 	uint64_t at, size;
 	char what[32];

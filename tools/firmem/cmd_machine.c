@@ -143,29 +143,29 @@ static const struct fm_block *window_block(const struct fm_window *w)
 
 /* --- tables -------------------------------------------------------------------------------- */
 
-static int by_pointer(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t) * (const struct fm_block *const *)a;
-	uintptr_t y = (uintptr_t) * (const struct fm_block *const *)b;
+	const uintptr_t *x = a;
+	const uintptr_t *y = b;
 
-	return (x > y) - (x < y);
+	return (*x > *y) - (*x < *y);
 }
 
-/* The blocks of all windows, sorted; malloc'd. */
-static const struct fm_block **shown_blocks(struct fm_machine *machine, size_t *count)
+/* The blocks of all windows, as numbers to look them up by, sorted; malloc'd. */
+static uintptr_t *shown_blocks(struct fm_machine *machine, size_t *count)
 {
-	const struct fm_block **list = NULL;
+	uintptr_t *list = NULL;
 	struct fm_space *space;
 
 	*count = 0;
 	fm_machine_foreach_space (machine, space) {
 		for (struct fm_window *w = NULL; (w = fm_space_next_window(space, w));) {
 			list = out_need(reallocarray(list, *count + 1, sizeof(*list)));
-			list[(*count)++] = window_block(w);
+			list[(*count)++] = (uintptr_t)window_block(w);
 		}
 	}
 	if (*count)
-		qsort(list, *count, sizeof(*list), by_pointer);
+		qsort(list, *count, sizeof(*list), by_number);
 	return list;
 }
 
@@ -176,7 +176,7 @@ static size_t put_blocks(struct out *out, const struct info *info, struct fm_mac
 	struct fm_space *space;
 	struct fm_block *block;
 	size_t shown;
-	const struct fm_block **list = shown_blocks(machine, &shown);
+	uintptr_t *list = shown_blocks(machine, &shown);
 	size_t rows = 0;
 
 	out_table(out, "blocks", block_columns, BLOCK_COLUMNS);
@@ -189,10 +189,9 @@ static size_t put_blocks(struct out *out, const struct info *info, struct fm_mac
 		}
 	}
 	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
-		const struct fm_block *key = block;
+		uintptr_t key = (uintptr_t)block;
 
-		if (info->ranged ||
-		    (shown && bsearch(&key, list, shown, sizeof(*list), by_pointer)))
+		if (info->ranged || (shown && bsearch(&key, list, shown, sizeof(*list), by_number)))
 			continue;
 		fill_block(row, block);
 		out_row(out, row);

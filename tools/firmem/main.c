@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COMMANDS_MAX 32
+#define NAMES_MAX 32
 
 static const struct command *const commands[] = {
 #ifdef HAVE_FDT
@@ -27,11 +27,11 @@ static enum status print_commands(void)
 	puts("usage: firmem COMMAND VERB [OPTION...]\n"
 	     "\n"
 	     "Looks at the memory that firmware lives in: ROM, flash, RAM and what holds them.\n");
-	for (size_t i = 0; commands[i]; i++) {
-		for (const struct verb *v = commands[i]->verbs; v->name; v++) {
+	for (const struct command *const *c = commands; *c; c++) {
+		for (const struct verb *v = (*c)->verbs; v->name; v++) {
 			char name[64];
 
-			snprintf(name, sizeof(name), "%s %s", commands[i]->noun, v->name);
+			snprintf(name, sizeof(name), "%s %s", (*c)->noun, v->name);
 			printf("  %-24s%s\n", name, v->summary);
 		}
 	}
@@ -65,7 +65,7 @@ static enum status unknown(const char *where, const char *word, const char *cons
 
 static enum status run_verb(const struct command *c, int argc, char **argv)
 {
-	const char *names[COMMANDS_MAX + 1] = { NULL };
+	const char *names[NAMES_MAX + 1] = { NULL };
 	char where[64];
 
 	if (!argc)
@@ -73,7 +73,7 @@ static enum status run_verb(const struct command *c, int argc, char **argv)
 				c->noun, c->noun);
 	if (is_help(argv[0]))
 		return print_verbs(c);
-	for (size_t i = 0; c->verbs[i].name && i < COMMANDS_MAX; i++) {
+	for (size_t i = 0; i < NAMES_MAX && c->verbs[i].name; i++) {
 		names[i] = c->verbs[i].name;
 		if (!strcmp(argv[0], names[i]))
 			return c->verbs[i].run(argc - 1, argv + 1);
@@ -84,7 +84,8 @@ static enum status run_verb(const struct command *c, int argc, char **argv)
 
 static enum status run(int argc, char **argv)
 {
-	const char *names[COMMANDS_MAX + 1] = { NULL };
+	const char *names[NAMES_MAX + 1] = { NULL };
+	size_t n = 0;
 
 	if (!argc)
 		return complain("command is missing, expected one that \"firmem --help\" lists");
@@ -94,10 +95,10 @@ static enum status run(int argc, char **argv)
 		printf("firmem %s\n", fm_version());
 		return STATUS_YES;
 	}
-	for (size_t i = 0; commands[i] && i < COMMANDS_MAX; i++) {
-		names[i] = commands[i]->noun;
-		if (!strcmp(argv[0], names[i]))
-			return run_verb(commands[i], argc - 1, argv + 1);
+	for (const struct command *const *c = commands; *c && n < NAMES_MAX; c++) {
+		if (!strcmp(argv[0], (*c)->noun))
+			return run_verb(*c, argc - 1, argv + 1);
+		names[n++] = (*c)->noun;
 	}
 	if (!strcmp(argv[0], "--version"))
 		return complain("--version: \"%.60s\": expected nothing behind it", argv[1]);
