@@ -11,8 +11,15 @@ import sys
 
 import board
 
-LINE = "{name:<46} {value_ns:12.1f} ns  {reference:<34} {reference_ns:12.1f} ns  " \
-       "ratio {ratio:7.3f}  bound {bound:6.3f}  {verdict}"
+LINE = "{name:<36} {value:>8}  {reference:<31} {other:>8}  {ratio:7.3f} (bound {bound:g})  {verdict}"
+
+
+def amount(ns):
+    """Nanoseconds as a person reads them: "39 ns", "5.3 us", "337 ms"."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns:.3g} ns"
 
 
 def programs():
@@ -44,11 +51,14 @@ def main(arguments):
         print(f"bench: {' '.join(arguments)}: unknown, expected --json", file=sys.stderr)
         return 2
     seen = []
+    if not arguments:
+        print("figure, its time, what it is measured against, that time, ratio (what it may be)")
     try:
         for figure in figures():
             seen.append(figure)
             if not arguments:
-                print(LINE.format(**figure), flush=True)
+                print(LINE.format(value=amount(figure["value_ns"]),
+                                  other=amount(figure["reference_ns"]), **figure), flush=True)
     except (OSError, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
