@@ -193,13 +193,13 @@ void fm_space_quiesce(struct fm_space *space)
 
 /* --- transactions ------------------------------------------------------------------------- */
 
-/* Room for one more change, so that a change that was made can always be noted. */
-static int reserve_change(struct fm_space *space, struct fm_error *err)
+/* Room for `more` changes, so that a change that was made can always be noted. */
+static int reserve_changes(struct fm_space *space, size_t more, struct fm_error *err)
 {
 	size_t room = space->changes_room ? 2 * space->changes_room : 4;
 	struct fmi_change *grown;
 
-	if (space->nchanges < space->changes_room)
+	if (more <= space->changes_room - space->nchanges)
 		return 0;
 	grown = realloc(space->changes, room * sizeof(*grown));
 	if (!grown)
@@ -437,7 +437,8 @@ int fm_space_add(struct fm_space *space, const struct fm_window_config *cfg, str
 	if (rc)
 		return rc;
 	fm_space_begin(space);
-	rc = reserve_change(space, err);
+	/* And for its removal: who adds two and gets one can take that back without memory. */
+	rc = reserve_changes(space, 2, err);
 	if (rc)
 		return leave(space, rc);
 	w = fmi_window_new(space, &c, len, err);
@@ -461,7 +462,7 @@ static int begin_change(struct fm_space *space, struct fm_window *w, struct fm_e
 		rc = fm_error_set(err, FM_ERR_NOT_FOUND, 0, "%s: no such window in this space",
 				  space->name);
 	else
-		rc = reserve_change(space, err);
+		rc = reserve_changes(space, 1, err);
 	return rc ? leave(space, rc) : 0;
 }
 

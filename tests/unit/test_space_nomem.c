@@ -221,6 +221,39 @@ static void a_change_that_runs_out_of_memory_changes_nothing(void **state)
 	assert_true(failed > 400);
 }
 
+/* As fm_rom_map_x86() does, inside a transaction of its caller's. */
+static void of_two_windows_the_first_can_be_taken_back_without_memory(void **state)
+{
+	struct fm_space *space = space_make(0, 0);
+	struct fm_window_config cfg = { 0 };
+	struct fm_window *other;
+	struct mapdev d;
+
+	mapdev_init(&d, "d", 0x1000, 4, RWX, 0, 0);
+	fm_space_begin(space);
+	other = add(space, window_at(d.dev, NULL, 0x10000000, 0, 0, 0));
+	for (unsigned i = 0; i < 40; i++) {
+		struct fm_window *w;
+
+		cfg = window_at(d.dev, NULL, i * 0x10000ull, 0, 0, 0);
+		assert_int_equal(fm_space_add(space, &cfg, &w, NULL), 0);
+		countdown = 0;
+		armed = true;
+		cfg.gpa += 0x8000;
+		if (fm_space_add(space, &cfg, NULL, NULL)) {
+			countdown = 0;
+			armed = true;
+			assert_int_equal(fm_space_remove(space, w, NULL), 0);
+		}
+		armed = false;
+	}
+	assert_int_equal(fm_space_commit(space, NULL), 0);
+	assert_ptr_equal(fm_space_next_window(space, NULL), other);
+	assert_null(fm_space_next_window(space, other));
+	fm_space_free(space);
+	mapdev_exit(&d);
+}
+
 static int space_new(struct fm_space **out)
 {
 	struct fm_space_config cfg = { .struct_size = sizeof(cfg), .name = "s" };
@@ -247,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_that_runs_out_of_memory_changes_nothing),
+		cmocka_unit_test(of_two_windows_the_first_can_be_taken_back_without_memory),
 		cmocka_unit_test(objects_that_cannot_be_made_leave_nothing_behind),
 	};
 
