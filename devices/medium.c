@@ -5,8 +5,11 @@ void fm_dev_subscribe(struct fm_dev *dev, struct fm_medium_sub *sub)
 {
 	struct fm_medium_sub **at = &dev->subs;
 
-	while (*at)
-		at = &(*at)->next;
+	/* One that is in the list already would close it to a ring. */
+	for (; *at; at = &(*at)->next) {
+		if (*at == sub)
+			return;
+	}
 	sub->next = NULL;
 	*at = sub;
 }

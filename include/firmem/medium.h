@@ -46,7 +46,10 @@ struct fm_medium_sub {
 	struct fm_medium_sub *next; /* the library's */
 };
 
-/* Subscribers hear operations in the order of their subscription. With the device locked. */
+/*
+ * Subscribers hear operations in the order of their subscription. A second subscription does nothing.
+ * With the device locked.
+ */
 FM_API void fm_dev_subscribe(struct fm_dev *dev, struct fm_medium_sub *sub);
 /* Not subscribed is fine. */
 FM_API void fm_dev_unsubscribe(struct fm_dev *dev, struct fm_medium_sub *sub);

@@ -321,8 +321,11 @@ static void subscribers_hear_in_order_and_add_effects(void **state)
 	assert_int_equal(fm_medium_emit(f->dev, &op), 0);
 	fm_dev_subscribe(f->dev, &sub_a);
 	fm_dev_subscribe(f->dev, &sub_b);
+	fm_dev_subscribe(f->dev, &sub_b);
+	fm_dev_subscribe(f->dev, &sub_a);
 	assert_true(fm_medium_listening(f->dev));
 	assert_int_equal(fm_medium_emit(f->dev, &op), FM_EFF_IOERR | FM_EFF_IRQ);
+	assert_int_equal(heard.n, 2);
 	assert_memory_equal(heard.order, "ab", 2);
 	fm_dev_unsubscribe(f->dev, &sub_a);
 	fm_dev_unsubscribe(f->dev, &sub_a);
