@@ -71,7 +71,6 @@ struct cpu {
 	bool irq;
 	bool stopping;
 	enum cpu_exit why;
-	uint64_t fault_gpa; /* nothing is there */
 	struct fm_error error;
 	struct trap *traps;
 	struct ram ram;
@@ -255,10 +254,11 @@ static void on_exception(uc_engine *uc, uint32_t number, void *ctx)
 		set_reg(cpu, UC_ARM64_REG_X0, psci(cpu, (uint32_t)reg(cpu, UC_ARM64_REG_X0)));
 		return;
 	}
-	if (!cpu->stopping)
-		fm_error_set(&cpu->error, FM_ERR_STATE, 0,
-			     "guest: exception %u at pc 0x%llx, expected only HVC", number,
-			     (unsigned long long)reg(cpu, UC_ARM64_REG_PC));
+	if (cpu->stopping)
+		return;
+	fm_error_set(&cpu->error, FM_ERR_STATE, 0,
+		     "guest: exception %u at pc 0x%llx, expected only HVC", number,
+		     (unsigned long long)reg(cpu, UC_ARM64_REG_PC));
 	stop(cpu, CPU_EXIT_FAILED);
 }
 

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's U-Boot and edk2 on the board, and the demo."""
+import os
+import shutil
+import subprocess
+import time
+
+from harness import digest, instructions, need, run_test, succeeded, test
+
+
+UBOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+UEFI_CODE = "/usr/share/AAVMF/AAVMF_CODE.fd"
+UEFI_VARS = "/usr/share/AAVMF/AAVMF_VARS.fd"
+
+PROMPT = 'timeout 60\nexpect "Hit any key to stop autoboot"\nsend " "\nexpect "=> "\n'
+
+
+def boot_uboot(bench, script, *options, vars_file=None, **keywords):
+    return bench.run("--firmware", need(UBOOT, "u-boot-qemu"), "--vars", vars_file or
+                     bench.path("vars.fd"), "--create", "--script",
+                     bench.file("uboot.script", (PROMPT + script).encode()), *options, **keywords)
+
+
+@test
+def uboot_finds_both_banks_and_keeps_its_environment_over_a_reset(bench):
+    bank = 'expect "CFI conformant flash (32 x 16)  Size: 64 MB in 256 Sectors"\n'
+    done = boot_uboot(bench, 'send "flinfo\\n"\n' + 2 * bank + 'expect "=> "\n'
+                      'send "setenv firmem kept\\n"\nexpect "=> "\nsend "saveenv\\n"\n'
+                      'expect "OK"\nexpect "=> "\nsend "reset\\n"\n'
+                      'expect "Loading Environment from Flash... OK"\n'
+                      'expect "stop autoboot"\nsend " "\nexpect "=> "\n'
+                      'send "printenv firmem\\n"\nexpect "firmem=kept"\nexpect "=> "\n'
+                      'send "poweroff\\n"\npoweroff\n')
+    succeeded(done)
+
+
+@test
+def uboot_runs_on_the_hosts_time(bench):
+    began = time.monotonic()
+    done = boot_uboot(bench, 'send "sleep 1\\n"\nexpect "=> "\nsend "poweroff\\n"\npoweroff\n',
+                      "--host-time")
+    succeeded(done)
+    assert time.monotonic() - began >= 1
+
+
+@test
+def uboot_can_be_typed_to_through_a_pipe(bench):
+    need(UBOOT, "u-boot-qemu")
+    with subprocess.Popen([bench.program, "--firmware", UBOOT, "--vars", bench.path("vars.fd"),
+                           "--create"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as board:
+        seen = b""
+        for wait_for, answer in ((b"autoboot", b"\r"), (b"=> ", b"poweroff\r")):
+            while wait_for not in seen:
+                data = os.read(board.stdout.fileno(), 4096)
+                assert data, seen
+                seen += data
+            board.stdin.write(answer)
+            board.stdin.flush()
+        board.stdout.read()
+        assert board.wait(60) == 0
+
+
+def twice(bench, run):
+    """Two runs from the same image: the same instructions, console, image, trace."""
+    results = []
+    for number in ("1", "2"):
+        vars_file, trace = bench.path("vars" + number), bench.path("trace" + number)
+        done = succeeded(run(vars_file, ("--stats", "--trace", trace)))
+        results.append((instructions(done), done.stdout, digest(vars_file), digest(trace)))
+    for what, first, second in zip(("instructions", "console", "image", "trace"), *results):
+        assert first == second, (what, first, second)
+    assert len(results[0][0]) > 3 and int(results[0][0][-1]) > 10000000, results[0][0]
+
+
+@test
+def two_runs_of_uboot_are_identical(bench):
+    script = ('send "erase 0x04100000 0x041fffff\\n"\nexpect "Erased 4 sectors"\nexpect "=> "\n'
+              'send "cp.b 0 0x04100000 0x100000\\n"\nexpect "done"\nexpect "=> "\n'
+              'send "cmp.b 0 0x04100000 0x100000\\n"\nexpect "were the same"\nexpect "=> "\n'
+              'send "setenv firmem kept\\n"\nexpect "=> "\nsend "saveenv\\n"\nexpect "OK"\n'
+              'expect "=> "\nsend "reset\\n"\nexpect "stop autoboot"\nsend " "\nexpect "=> "\n'
+              'quit\n')
+    twice(bench, lambda vars_file, options: boot_uboot(bench, script, *options,
+                                                       vars_file=vars_file))
+
+
+@test
+def two_runs_of_edk2_are_identical(bench):
+    need(UEFI_CODE, "qemu-efi-aarch64")
+    guid = "6d656d66-6972-4d45-8d00-000000000001"
+    script = bench.file("uefi.script", f'''timeout 600
+expect "Shell> "
+send "setvar firmem -guid {guid} -nv -rt -bs =0x11 =0x22\\r"
+expect "Shell> "
+send "reset\\r"
+expect "UEFI Interactive Shell"
+expect "Shell> "
+send "setvar firmem -guid {guid}\\r"
+expect "11 22"
+expect "Shell> "
+send "reset -s\\r"
+poweroff
+'''.encode())
+
+    def run(vars_file, options):
+        with open(UEFI_VARS, "rb") as source, open(vars_file, "wb") as copy:
+            copy.write(source.read())
+        return bench.run("--firmware", UEFI_CODE, "--vars", vars_file, "--script", script,
+                         *options, limit=600)
+
+    twice(bench, run)
+
+
+# --- the demo ------------------------------------------------------------------------------------
+
+
+def demo(bench, *options, **environment):
+    """Run it with a temporary folder of ours; nothing may be left behind."""
+    need(UBOOT, "u-boot-qemu")
+    need(UEFI_CODE, "qemu-efi-aarch64")
+    script = os.path.join(os.environ["FIRMEM_SOURCE"], "examples", "demo", "demo.sh")
+    done = subprocess.run([script, *options, os.environ["FIRMEM_BUILD"]], text=True, check=False,
+                          env={**os.environ, "TMPDIR": bench.folder, **environment}, timeout=600,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert not [name for name in bench.names() if name.startswith("firmem-demo")], bench.names()
+    assert "\033" not in done.stdout, "colours are for terminals"
+    return done
+
+
+@test
+def the_demo_of_uboot_holds(bench):
+    done = demo(bench, "--only", "uboot")
+    assert done.returncode == 0 and "All 10 checks hold." in done.stdout, done.stdout
+
+
+@test
+def the_demo_of_edk2_holds(bench):
+    done = demo(bench, "--only", "uefi")
+    assert done.returncode == 0 and "All 3 checks hold." in done.stdout, done.stdout
+
+
+@test
+def a_demo_that_is_not_so_fails(bench):
+    """With a sed(1) that tells the second process to expect another value."""
+    counter = bench.path("counter")
+    os.mkdir(bench.path("bin"))
+    sed = bench.file("bin/sed", f"""#!/bin/sh
+case $1 in
+*@VALUE@*)
+	echo >>{counter}
+	[ "$(wc -l <{counter})" -lt 2 ] || exec {shutil.which("sed")} "s/@VALUE@/other/g" "$2"
+	;;
+esac
+exec {shutil.which("sed")} "$@"
+""".encode())
+    os.chmod(sed, 0o755)
+    done = demo(bench, "--only", "uboot", PATH=bench.path("bin") + ":" + os.environ["PATH"])
+    assert done.returncode == 1 and "NOT SO" in done.stdout, done.stdout
+
+
+if __name__ == "__main__":
+    run_test()
