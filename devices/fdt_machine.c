@@ -226,7 +226,6 @@ static int build_memory(struct builder *b, struct fm_error *err)
 {
 	char text[WHERE_LEN];
 	int rc = 0;
-	int committed;
 
 	fm_space_begin(b->space);
 	for (size_t i = 0; !rc && i < b->nmemory; i++) {
@@ -236,8 +235,10 @@ static int build_memory(struct builder *b, struct fm_error *err)
 		if (rc)
 			rc = blame(err, b->source, where(b, m, text));
 	}
-	committed = fm_space_commit(b->space, rc ? NULL : err);
-	return rc ? rc : committed;
+	if (!rc)
+		return fm_space_commit(b->space, err);
+	fm_space_abort(b->space);
+	return rc;
 }
 
 /* --- nodes with a binding ------------------------------------------------------------------- */
