@@ -8,13 +8,14 @@
  * - uc_emu_stop() from a memory callback runs the present block again from its start. So the
  *   emulation is stopped from the block and interrupt hooks only; elsewhere a flag is set.
  * - A plain mapping cannot be read-only from the start, and the store that a hook allows reaches
- *   host memory; a device with a write callback sees some stores twice. Mapped read-only afterwards,
- *   or a device without a write callback, each store enters the write-protection hook just once.
+ *   host memory; a device with a write callback sees some stores twice. When it is mapped read-only
+ *   afterwards, or is a device without a write callback, each store enters the write-protection
+ *   hook just once.
  * - Changing a mapping leaves translated code in place: it is dropped by hand.
- * - A store to plain memory looks for translated code there on a path of some 50 ns, four times what
- *   the write-protection hook takes. So RAM starts write-protected and its stores are done here; a
- *   chunk of it becomes plain memory when code first runs in it. That takes a guest whose virtual
- *   addresses are physical ones, as firmware's are; for any other all RAM becomes plain.
+ * - A store to plain memory looks for translated code there, which takes four times as long as the
+ *   write-protection hook. So RAM starts write-protected and its stores are done here; a chunk of
+ *   it becomes plain memory when code first runs in it. That takes a guest whose virtual addresses
+ *   are physical ones, as firmware's are; at the first that cannot be one all RAM becomes plain.
  */
 #include "examples/board/cpu.h"
 
@@ -517,8 +518,8 @@ void cpu_kick(struct cpu *cpu)
 }
 
 /*
- * Unicorn returns from WFE and YIELD as it does from WFI. The firmware's addresses are physical ones:
- * it maps memory one to one.
+ * Unicorn returns from WFE and YIELD as it does from WFI. The firmware's addresses are physical
+ * ones: it maps memory one to one.
  */
 static bool waits_for_interrupt(struct cpu *cpu, uint64_t pc)
 {

@@ -51,8 +51,8 @@ int cpu_new(struct cpu **out, const struct cpu_host *host, struct cpu_stats *sta
 void cpu_free(struct cpu *cpu);
 
 /*
- * Guest-physical memory, in whole pages. cpu_map: loads (and stores and fetches where `prot`, of enum
- * fm_map_prot, has them) go straight to `host`; other stores go to the write() of the host.
+ * Guest-physical memory, in whole pages. cpu_map: loads (and stores and fetches where `prot`, of
+ * enum fm_map_prot, has them) go straight to `host`; other stores go to the write() of the host.
  * cpu_trap: loads and stores go to read() and write(). Neither range may be in use; cpu_unmap takes
  * exactly what was mapped or trapped. cpu_unmap and cpu_trap also from within read() and write(),
  * cpu_map only from service() or outside of cpu_run(). FM_ERR_UNSUPPORTED.

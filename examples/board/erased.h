@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * erased: private memory that reads FF everywhere and costs what is stored to it: the same 2 MiB of
- * FF, mapped again and again and copied page by page on the first store. Most of a flash image is FF.
+ * FF, mapped again and again and copied page by page on the first store. A flash image is mostly
+ * FF.
  */
 #ifndef BOARD_ERASED_H
 #define BOARD_ERASED_H

@@ -4,8 +4,8 @@
  *
  * Plain memory is mapped once. The mapping of a flash bank comes and goes with its mode: what is no
  * longer right is taken away before the next access; what became possible is given in pieces, each
- * once the guest has read so much of it through traps that it pays. Changing a mapping costs the CPU
- * emulator about a millisecond for 4 MiB, and a driver goes back to read-array after every few
+ * once the guest has read so much of it through traps that it pays. Changing a mapping costs the
+ * CPU emulator about a millisecond for 4 MiB, and a driver goes back to read-array after every few
  * hundred bytes it programs.
  */
 #ifndef BOARD_MAPPING_H

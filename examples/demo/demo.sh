@@ -114,7 +114,8 @@ fill() {
 # progress: one line about how far the guest is.
 progress() {
 	elapsed=$(($(date +%s) - started))
-	done_text=$(tail -n 1 "$dir/$1.err" | sed -n 's/.* \([0-9]* million\) instructions$/, \1 instructions/p')
+	done_text=$(tail -n 1 "$dir/$1.err" |
+		sed -n 's/.* \([0-9]* million instructions\)$/, \1/p')
 	if [ -n "$terminal" ]; then
 		printf '\r   ... %3d s%s ' "$elapsed" "$done_text"
 	elif [ "$elapsed" -ge "$next_report" ]; then

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of the example board share. A test file's arguments are PROGRAM TEST, where TEST is
-one of its functions; exit status 77 is a skip."""
+"""What the tests of the example board share. A test file's arguments are PROGRAM TEST, where TEST
+is one of its functions; exit status 77 is a skip."""
 import hashlib
 import os
 import re

@@ -122,7 +122,8 @@ def demo(bench, *options, **environment):
     script = os.path.join(os.environ["FIRMEM_SOURCE"], "examples", "demo", "demo.sh")
     done = subprocess.run([script, *options, os.environ["FIRMEM_BUILD"]], text=True, check=False,
                           env={**os.environ, "TMPDIR": bench.folder, **environment}, timeout=600,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
     assert not [name for name in bench.names() if name.startswith("firmem-demo")], bench.names()
     assert "\033" not in done.stdout, "colours are for terminals"
     return done

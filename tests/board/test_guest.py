@@ -129,9 +129,10 @@ def a_write_that_the_host_refuses_is_told_once_and_ends_in_trouble(bench):
 def the_code_bank_drops_stores_and_programs(bench):
     # The code runs in that bank: it is back in read-array before the block ends.
     guest = asm.mov(2, 0x02000000) + asm.mov(0, asm.UART) + \
-        asm.mov(3, 0x12345678) + asm.store(3, 2, 0x100) + asm.load(1, 2, 0x100) + asm.store(1, 0) + \
-        to_flash(0x40) + asm.mov(3, 0) + asm.store(3, 2, 0x200) + to_flash(0x50) + to_flash(0xFF) + \
-        asm.load(1, 2, 0x200) + asm.store(1, 0) + OFF
+        asm.mov(3, 0x12345678) + asm.store(3, 2, 0x100) + \
+        asm.load(1, 2, 0x100) + asm.store(1, 0) + \
+        to_flash(0x40) + asm.mov(3, 0) + asm.store(3, 2, 0x200) + \
+        to_flash(0x50) + to_flash(0xFF) + asm.load(1, 2, 0x200) + asm.store(1, 0) + OFF
     done = bench.guest(guest, "poweroff\n")
     assert succeeded(done).stdout == b"\xff\xff", done.stdout
 

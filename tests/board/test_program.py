@@ -213,7 +213,8 @@ def the_machine_is_shown_as_a_table(bench):
 def a_terminal_is_raw_until_ctrl_a_x(bench):
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
-    options = ["--firmware", bench.file("guest.bin", asm.image(asm.echo())), "--vars", bench.blank()]
+    options = ["--firmware", bench.file("guest.bin", asm.image(asm.echo())),
+               "--vars", bench.blank()]
     with subprocess.Popen([bench.program, *options], stdin=slave, stdout=slave,
                           stderr=slave) as board:
         def until(text):
