@@ -225,7 +225,7 @@ show_uefi() {
 	value=uefi-$(date +%H%M%S) # dmpstore shows 16 bytes a line
 	step "edk2 (AAVMF), as Debian ships it, boots to the UEFI Shell and stores a variable"
 	say "firmware $uefi_code, variables in a copy of $uefi_vars"
-	say "this takes 10 to 30 seconds"
+	say "each boot takes 4 to 20 seconds"
 	cp "$uefi_vars" "$dir/uefi.fd"
 	start uefi-write --firmware "$uefi_code" --vars "$dir/uefi.fd"
 	wait_for_hold uefi-write
