@@ -2,6 +2,8 @@
 /* A bank as a device: reset, debuggers, the dirty log, the medium stream, counters, the trace. */
 #include "tests/unit/bank.h"
 
+#include "flash/cfi_intel.h"
+
 #define BLOCK (256 * KIB)
 
 static void a_reset_ends_whatever_was_under_way(void **state)
@@ -151,6 +153,35 @@ static void commands_modes_and_operations_are_traced(void **state)
 	bank_exit(&b);
 }
 
+static void every_mode_command_and_misuse_has_a_text_of_its_own(void **state)
+{
+	for (int a = FMI_NOTE_NONE; a < FMI_NOTES; a++) {
+		for (int b = FMI_NOTE_NONE; b < a; b++)
+			assert_string_not_equal(fmi_intel_note_text(a), fmi_intel_note_text(b));
+	}
+	assert_string_equal(fmi_intel_note_text(FMI_NOTE_NONE), "");
+	for (int a = 0; a <= FMI_INTEL_MODES; a++) {
+		for (int b = 0; b < a; b++)
+			assert_string_not_equal(fmi_intel_mode_name(a), fmi_intel_mode_name(b));
+	}
+}
+
+static void suspend_and_resume_of_nothing_are_harmless(void **state)
+{
+	struct bank b;
+
+	bank_init_default(&b);
+	bank_trace(&b);
+	cmd(&b, 0, 0xb0);
+	cmd(&b, 0, 0xd0);
+	assert_int_equal(b.effects, 0);
+	assert_true(mapped(&b));
+	assert_int_equal(traced(&b, FM_TRACE_COMMAND, "suspend"), 1);
+	assert_int_equal(traced(&b, FM_TRACE_COMMAND, "resume"), 1);
+	assert_int_equal(traced(&b, FM_TRACE_MISUSE, NULL), 0);
+	bank_exit(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +192,8 @@ int main(void)
 		cmocka_unit_test(each_operation_is_told_once_with_its_outcome),
 		cmocka_unit_test(counters_count),
 		cmocka_unit_test(commands_modes_and_operations_are_traced),
+		cmocka_unit_test(every_mode_command_and_misuse_has_a_text_of_its_own),
+		cmocka_unit_test(suspend_and_resume_of_nothing_are_harmless),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
