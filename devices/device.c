@@ -194,9 +194,9 @@ unsigned fm_dev_tick(struct fm_dev *dev, uint64_t now_ns)
 	return dev->ops.tick ? note(dev, dev->ops.tick(dev->state, now_ns)) : 0;
 }
 
-uint64_t fm_dev_next_deadline(struct fm_dev *dev)
+uint64_t fm_dev_next_deadline_ns(struct fm_dev *dev)
 {
-	return dev->ops.next_deadline ? dev->ops.next_deadline(dev->state) : FM_NEVER;
+	return dev->ops.next_deadline_ns ? dev->ops.next_deadline_ns(dev->state) : FM_NEVER;
 }
 
 unsigned fm_dev_pump(struct fm_dev *dev)

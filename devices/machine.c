@@ -379,7 +379,7 @@ unsigned fm_machine_tick(struct fm_machine *machine, uint64_t now_ns)
 	return effects;
 }
 
-uint64_t fm_machine_next_deadline(struct fm_machine *machine)
+uint64_t fm_machine_next_deadline_ns(struct fm_machine *machine)
 {
 	struct fm_dev *dev;
 	uint64_t first = FM_NEVER;
@@ -388,7 +388,7 @@ uint64_t fm_machine_next_deadline(struct fm_machine *machine)
 		uint64_t at;
 
 		fm_dev_lock(dev);
-		at = fm_dev_next_deadline(dev);
+		at = fm_dev_next_deadline_ns(dev);
 		fm_dev_unlock(dev);
 		if (at < first)
 			first = at;

@@ -141,7 +141,7 @@ static void keep_time(struct board *b)
 		if (script_state(b->script) >= SCRIPT_DONE)
 			b->stop = true;
 	}
-	if (fm_machine_next_deadline(b->machine) <= now_ns)
+	if (fm_machine_next_deadline_ns(b->machine) <= now_ns)
 		fm_machine_tick(b->machine, now_ns);
 	gic_set_level(&b->gic, IRQ_TIMER_PHYS, timer_line(&b->timer, TIMER_PHYS, now));
 	gic_set_level(&b->gic, IRQ_TIMER_VIRT, timer_line(&b->timer, TIMER_VIRT, now));
@@ -150,7 +150,7 @@ static void keep_time(struct board *b)
 /* The next moment at which time matters to somebody, in ticks. */
 static uint64_t next_moment(struct board *b)
 {
-	uint64_t first_ns = fm_machine_next_deadline(b->machine);
+	uint64_t first_ns = fm_machine_next_deadline_ns(b->machine);
 	uint64_t first;
 
 	if (b->script && script_deadline(b->script) < first_ns)

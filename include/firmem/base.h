@@ -109,7 +109,7 @@ struct fm_attrs {
 #define FM_ATTRS_NONE ((struct fm_attrs){ .secure = false })
 #endif
 
-/* No deadline: see fm_dev_next_deadline(). */
+/* No deadline: see fm_dev_next_deadline_ns(). */
 #define FM_NEVER UINT64_MAX
 
 #ifdef __cplusplus

@@ -13,7 +13,7 @@
  * is reached again by the thread that is inside it answers with FM_EFF_FAULT.
  *
  * Time: a device knows only what fm_dev_tick() told it. A host calls that when
- * fm_dev_next_deadline() has come, before the guest's next access.
+ * fm_dev_next_deadline_ns() has come, before the guest's next access.
  */
 #ifndef FIRMEM_DEVICE_H
 #define FIRMEM_DEVICE_H
@@ -101,7 +101,7 @@ struct fm_dev_ops {
 	/* The host's clock is at `now_ns` (never backwards). Return effects. */
 	unsigned (*tick)(void *state, uint64_t now_ns);
 	/* When tick() wants to be called; FM_NEVER when it does not care. */
-	uint64_t (*next_deadline)(void *state);
+	uint64_t (*next_deadline_ns)(void *state);
 	/* Do background work on this thread, for hosts without any. Return effects. */
 	unsigned (*pump)(void *state);
 	/* Everything the guest was told is done is durable when this returns 0. May block. */
@@ -171,7 +171,7 @@ FM_API uint64_t fm_dev_map_generation(const struct fm_dev *dev);
 /* Tell it the time on the host's clock, which never goes back. Returns effects. */
 FM_API unsigned fm_dev_tick(struct fm_dev *dev, uint64_t now_ns);
 /* Nanoseconds on the clock that tick() is given; FM_NEVER when there is nothing to wait for. */
-FM_API uint64_t fm_dev_next_deadline(struct fm_dev *dev);
+FM_API uint64_t fm_dev_next_deadline_ns(struct fm_dev *dev);
 FM_API unsigned fm_dev_pump(struct fm_dev *dev);
 /* 0 when everything is durable. FM_ERR_IO, FM_ERR_NOSPACE. Blocks. */
 FM_API int fm_dev_flush(struct fm_dev *dev, struct fm_error *err);

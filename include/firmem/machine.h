@@ -89,7 +89,7 @@ FM_API const char *fm_walk_name(enum fm_walk walk);
  * are ORed. A flush goes on after a failure and returns the first one.
  */
 FM_API unsigned fm_machine_tick(struct fm_machine *machine, uint64_t now_ns);
-FM_API uint64_t fm_machine_next_deadline(struct fm_machine *machine);
+FM_API uint64_t fm_machine_next_deadline_ns(struct fm_machine *machine);
 FM_API unsigned fm_machine_pump(struct fm_machine *machine);
 FM_API int fm_machine_flush(struct fm_machine *machine, struct fm_error *err);
 FM_API unsigned fm_machine_reset(struct fm_machine *machine, enum fm_reset_kind kind);

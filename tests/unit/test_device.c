@@ -192,7 +192,7 @@ static void a_device_without_verbs_reads_zero_and_traps(void **state)
 	assert_int_equal(m.len, TOY_LEN);
 	assert_int_equal(m.prot, 0);
 	assert_int_equal(fm_dev_map(dev, TOY_LEN, &m), FM_ERR_RANGE);
-	assert_true(fm_dev_next_deadline(dev) == FM_NEVER);
+	assert_true(fm_dev_next_deadline_ns(dev) == FM_NEVER);
 	assert_int_equal(fm_dev_tick(dev, 1), 0);
 	assert_int_equal(fm_dev_flush(dev, NULL), 0);
 	assert_int_equal(fm_dev_reset(dev, FM_RESET_SYSTEM), 0);

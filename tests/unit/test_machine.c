@@ -355,7 +355,7 @@ static const struct fm_dev_ops actor_ops = {
 	.struct_size = sizeof(actor_ops),
 	.type = "actor",
 	.tick = actor_tick,
-	.next_deadline = actor_next_deadline,
+	.next_deadline_ns = actor_next_deadline,
 	.pump = actor_pump,
 	.flush = actor_flush,
 	.reset = actor_reset,
@@ -372,7 +372,7 @@ static void verbs_reach_all_devices_in_order(void **state)
 	struct fm_machine *m = machine_make();
 	struct fm_error err = { 0 };
 
-	assert_true(fm_machine_next_deadline(m) == FM_NEVER);
+	assert_true(fm_machine_next_deadline_ns(m) == FM_NEVER);
 	for (unsigned i = 0; i < 3; i++) {
 		char name[] = { actors[i].letter, '\0' };
 		struct fm_dev *dev = NULL;
@@ -390,7 +390,7 @@ static void verbs_reach_all_devices_in_order(void **state)
 	assert_int_equal(fm_machine_tick(m, 5), FM_EFF_IRQ | FM_EFF_REMAP);
 	assert_int_equal(fm_machine_pump(m), FM_EFF_IRQ | FM_EFF_REMAP);
 	assert_int_equal(fm_machine_reset(m, FM_RESET_S3), FM_EFF_IRQ | FM_EFF_REMAP);
-	assert_int_equal(fm_machine_next_deadline(m), 30);
+	assert_int_equal(fm_machine_next_deadline_ns(m), 30);
 	/* A flush goes on after a failure and tells the first. */
 	assert_int_equal(fm_machine_flush(m, &err), FM_ERR_IO);
 	assert_string_equal(err.msg, "from B");
