@@ -334,6 +334,44 @@ static void subscribers_hear_in_order_and_add_effects(void **state)
 	assert_false(fm_medium_listening(f->dev));
 }
 
+static void toy_describe(void *state, const struct fm_visitor *v)
+{
+	v->u64(v->ctx, "answer", 42);
+}
+
+static void say_u64(void *ctx, const char *key, uint64_t value)
+{
+	size_t used = strlen(ctx);
+
+	snprintf((char *)ctx + used, 200 - used, "%s=%llu ", key, (unsigned long long)value);
+}
+
+static void say_text(void *ctx, const char *key, const char *value)
+{
+	size_t used = strlen(ctx);
+
+	snprintf((char *)ctx + used, 200 - used, "%s=%s ", key, value);
+}
+
+static void describe_tells_what_all_devices_have_and_then_the_devices_own(void **state)
+{
+	struct fm_dev_ops ops = bare_ops;
+	char said[200] = "";
+	const struct fm_visitor v = { .ctx = said, .u64 = say_u64, .text = say_text };
+	struct fm_dev *dev;
+
+	assert_int_equal(fm_dev_new(&dev, &ops, NULL, &toy_config, NULL), 0);
+	fm_dev_describe(dev, &v);
+	assert_string_equal(said, "name=toy0 type=bare len=64 ");
+	fm_dev_free(dev);
+	ops.describe = toy_describe;
+	said[0] = '\0';
+	assert_int_equal(fm_dev_new(&dev, &ops, NULL, &toy_config, NULL), 0);
+	fm_dev_describe(dev, &v);
+	assert_string_equal(said, "name=toy0 type=bare len=64 answer=42 ");
+	fm_dev_free(dev);
+}
+
 static void record(void *ctx, const struct fm_trace_event *event)
 {
 	struct fm_trace_event *last = ctx;
@@ -512,6 +550,7 @@ int main(void)
 		T(late_effects_wake_the_descriptor_until_taken),
 		T(the_first_error_sticks_until_cleared),
 		T(subscribers_hear_in_order_and_add_effects),
+		T(describe_tells_what_all_devices_have_and_then_the_devices_own),
 		T(trace_tells_accesses_but_not_the_debuggers),
 		T(a_saved_state_comes_back),
 		T(no_flipped_bit_or_cut_of_a_saved_state_loads),
