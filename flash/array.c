@@ -270,6 +270,8 @@ unsigned fmi_array_sanitize(struct fmi_flash *f)
 {
 	unsigned effects = 0;
 
+	/* What a buffer holds would otherwise come back with its confirm. */
+	memset(f->buffer, 0xff, f->geo.buffer_len);
 	for (uint64_t off = 0; off < f->geo.len;) {
 		struct fmi_erase_block block = fmi_geometry_block(&f->geo, off);
 		bool changed = or_cells(f, ONES, block.off, block.len);

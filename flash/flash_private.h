@@ -180,7 +180,7 @@ void fmi_array_buffer_drop(struct fmi_flash *f, fmi_chips chips, uint32_t lo, ui
 void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi_action how,
 		    fmi_chips *refused);
 uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t off);
-/* Everything FF, locks or not; the dirty log and the medium stream are told. */
+/* Cells and buffers FF, locks or not; the dirty log and the medium stream are told. */
 unsigned fmi_array_sanitize(struct fmi_flash *f);
 
 /* --- what chips tell about themselves ------------------------------------------------------------ */

@@ -51,8 +51,15 @@ static void sanitizing_leaves_no_zero_even_in_locked_blocks(void **state)
 	bank_init_default(&b);
 	memset(b.array, 0x5a, b.len);
 	bank_lock(&b, 0, 0x2f);
+	/* Nor a secret in a buffer. */
+	cmd(&b, BLOCK, 0xe8);
+	w4(&b, 0, 0);
+	w4(&b, BLOCK, 0x12345678);
 	assert_int_equal(fm_dev_sanitize(b.dev, NULL), 0);
 	assert_true(all_bytes(b.array, b.len, 0xff));
+	cmd(&b, 0, 0xd0);
+	assert_true(all_bytes(b.array, b.len, 0xff));
+	assert_int_equal(bank_status(&b), 0x00800080);
 	bank_exit(&b);
 }
 
