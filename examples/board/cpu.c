@@ -28,6 +28,7 @@
 
 #define RAM_CHUNKS 64u /* more make each change of a mapping slow */
 #define RAM_CHUNK_MIN UINT64_C(0x200000)
+#define BLOCK_MAX 4096u               /* bytes: no block of code is longer */
 #define NOWHERE 0xfffffffffffffff0ull /* an address that is never reached */
 #define EXCP_HVC 11u                  /* number of a hypervisor call in the interrupt hook */
 
@@ -60,14 +61,17 @@ struct ram {
 	uint64_t chunk_len;
 	uint8_t *host;
 	bool plain[RAM_CHUNKS]; /* no longer write-protected */
-	uint64_t known_gpa;     /* the chunk where code ran last */
-	uint64_t known_len;
 };
 
 struct cpu {
+	/* What each block looks at. */
+	struct cpu_stats *stats;
+	uint64_t look_at;   /* at this instruction count something is to be done, or before */
+	uint64_t plain_gpa; /* blocks that start in here lie in a plain chunk */
+	uint64_t plain_len;
+
 	uc_engine *uc;
 	struct cpu_host host;
-	struct cpu_stats *stats;
 	uint64_t service_at; /* call service() at this instruction count */
 	bool irq;
 	bool stopping;
@@ -168,10 +172,12 @@ static void make_plain(struct cpu *cpu, uint64_t off)
 	uint64_t left = ram->len - at;
 	uc_err rc = UC_ERR_OK;
 
-	ram->known_gpa = ram->gpa + at;
-	ram->known_len = left < ram->chunk_len ? left : ram->chunk_len;
+	if (left > ram->chunk_len)
+		left = ram->chunk_len;
+	cpu->plain_gpa = ram->gpa + at;
+	cpu->plain_len = left - BLOCK_MAX;
 	if (!ram->plain[at / ram->chunk_len])
-		rc = uc_mem_protect(cpu->uc, ram->known_gpa, ram->known_len, UC_PROT_ALL);
+		rc = uc_mem_protect(cpu->uc, cpu->plain_gpa, left, UC_PROT_ALL);
 	ram->plain[at / ram->chunk_len] = true;
 	if (rc) {
 		failed(rc, "cannot make memory plain", &cpu->error);
@@ -179,7 +185,7 @@ static void make_plain(struct cpu *cpu, uint64_t off)
 	}
 }
 
-/* A block runs that is not all in the chunk of the last one. */
+/* A block runs that may not lie in the chunk of the last one. */
 static void note_code(struct cpu *cpu, uint64_t pc, uint32_t size)
 {
 	struct ram *ram = &cpu->ram;
@@ -197,15 +203,9 @@ static void note_code(struct cpu *cpu, uint64_t pc, uint32_t size)
 	}
 }
 
-/* Runs before the first instruction of each block; `pc` is exact. */
-static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *ctx)
+/* The service is due, or an interrupt waits until the guest unmasks it. */
+static void look(struct cpu *cpu, uint64_t pc, uint32_t size)
 {
-	struct cpu *cpu = ctx;
-
-	cpu->stats->insns += size / 4;
-	if (pc - cpu->ram.known_gpa >= cpu->ram.known_len ||
-	    size > cpu->ram.known_len - (pc - cpu->ram.known_gpa))
-		note_code(cpu, pc, size);
 	if (cpu->stats->insns >= cpu->service_at) {
 		struct cpu_service s = cpu->host.service(cpu->host.ctx);
 
@@ -216,8 +216,21 @@ static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *ctx)
 			return;
 		}
 	}
+	cpu->look_at = cpu->irq ? 0 : cpu->service_at;
 	if (cpu->irq)
 		interrupt(cpu, pc, size);
+}
+
+/* Runs before the first instruction of each block; `pc` is exact. */
+static void on_block(uc_engine *uc, uint64_t pc, uint32_t size, void *ctx)
+{
+	struct cpu *cpu = ctx;
+
+	cpu->stats->insns += size / 4;
+	if (pc - cpu->plain_gpa >= cpu->plain_len)
+		note_code(cpu, pc, size);
+	if (cpu->stats->insns >= cpu->look_at)
+		look(cpu, pc, size);
 }
 
 static uint64_t psci(struct cpu *cpu, uint32_t function)
@@ -515,6 +528,7 @@ void cpu_free(struct cpu *cpu)
 void cpu_kick(struct cpu *cpu)
 {
 	cpu->service_at = 0;
+	cpu->look_at = 0;
 }
 
 /*
