@@ -135,6 +135,9 @@ start() {
 	fill "$name"
 	started=$(date +%s)
 	next_report=5
+	# Here already: the background process makes them when it gets to it.
+	: >"$dir/$name.console"
+	: >"$dir/$name.err"
 	"$board" "$@" --script "$dir/$name.script" --progress \
 		>"$dir/$name.console" 2>"$dir/$name.err" </dev/null &
 	pid=$!
