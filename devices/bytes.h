@@ -50,10 +50,10 @@ static inline uint64_t fmi_max_u64(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* The low `size` bytes set; size 1 to 8. */
+/* The low `size` bytes set; size 0 to 8. */
 static inline uint64_t fmi_size_mask(unsigned size)
 {
-	return UINT64_MAX >> (64 - 8 * size);
+	return size < 8 ? (UINT64_C(1) << 8 * size) - 1 : UINT64_MAX;
 }
 
 static inline bool fmi_is_access_size(unsigned size)
