@@ -266,6 +266,20 @@ unsigned fmi_array_erase(struct fmi_flash *f, fmi_chips chips, uint64_t off, fmi
 	return tell(f, kind, block.off, block.len, changed);
 }
 
+unsigned fmi_array_erase_chips(struct fmi_flash *f, fmi_chips chips)
+{
+	unsigned effects = 0;
+	uint64_t off = 0;
+
+	while (off < f->geo.len) {
+		fmi_chips refused;
+
+		effects |= fmi_array_erase(f, chips, off, &refused);
+		off += fmi_geometry_block(&f->geo, off).len;
+	}
+	return effects;
+}
+
 unsigned fmi_array_sanitize(struct fmi_flash *f)
 {
 	unsigned effects = 0;

@@ -216,6 +216,7 @@ void fmi_intel_refused(struct fmi_intel *chip, enum fmi_action action)
 		chip->sr |= FMI_SR_LOCKED | FMI_SR_PROGRAM;
 		break;
 	case FMI_ACTION_ERASE:
+	case FMI_ACTION_CHIP_ERASE:
 	case FMI_ACTION_UNLOCK:
 		chip->sr |= FMI_SR_LOCKED | FMI_SR_ERASE;
 		break;

@@ -48,6 +48,7 @@ enum fmi_action {
 	FMI_ACTION_LOCK,           /* the block of this cycle */
 	FMI_ACTION_UNLOCK,
 	FMI_ACTION_LOCK_DOWN,
+	FMI_ACTION_CHIP_ERASE, /* every block */
 };
 
 struct fmi_intel {

@@ -15,8 +15,15 @@ static unsigned flash_read(void *state, uint64_t off, unsigned size, uint64_t *v
 {
 	struct fmi_flash *f = state;
 
-	*value = attrs.debug ? fmi_mem_read(f->array + off, size) : fmi_lanes_read(f, off, size);
-	return 0;
+	if (attrs.debug || fmi_flash_mappable(f)) {
+		*value = fmi_mem_read(f->array + off, size);
+		return 0;
+	}
+	*value = fmi_lanes_read(f, off, size);
+	if (!fmi_flash_mappable(f))
+		return 0;
+	f->stats.array_entries++;
+	return FM_EFF_REMAP;
 }
 
 static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t value,
@@ -59,8 +66,7 @@ static int flash_flush(void *state, struct fm_error *err)
 
 static void reset_chips(struct fmi_flash *f)
 {
-	f->together = true;
-	fmi_intel_reset(&f->chip[0]);
+	fmi_lanes_reset(f);
 	memset(f->buffer, 0xff, f->geo.buffer_len);
 	memset(f->locks, 0, (size_t)f->geo.blocks * f->geo.chips);
 	f->locked = 0;
@@ -106,6 +112,17 @@ static int flash_load(void *state, struct fm_state_reader *r, struct fm_error *e
 	return rc;
 }
 
+static const char *set_name(enum fm_flash_set set)
+{
+	switch (set) {
+	case FM_FLASH_INTEL:
+		return "intel";
+	case FM_FLASH_AMD:
+		return "amd";
+	}
+	return "unknown";
+}
+
 static const char *narrow_name(enum fm_flash_narrow narrow)
 {
 	switch (narrow) {
@@ -124,9 +141,11 @@ static void flash_describe(void *state, const struct fm_visitor *v)
 	struct fmi_flash *f = state;
 
 	v->text(v->ctx, "block", fm_block_name(f->block));
-	v->text(v->ctx, "set", "intel");
+	v->text(v->ctx, "set", set_name(f->set));
 	v->u64(v->ctx, "bank_width", f->geo.bank_width);
 	v->u64(v->ctx, "chip_width", f->geo.chip_width);
+	if (f->set == FM_FLASH_AMD)
+		v->u64(v->ctx, "byte_mode", f->geo.byte_mode);
 	v->u64(v->ctx, "blocks", f->geo.blocks);
 	for (unsigned i = 0; i < f->geo.nregions; i++) {
 		v->u64(v->ctx, "block_len", f->geo.region[i].block_len);
@@ -147,25 +166,27 @@ static void flash_free(void *state)
 	free(f);
 }
 
-static const struct fm_dev_ops flash_ops = {
-	.struct_size = sizeof(flash_ops),
-	.type = "cfi-flash-intel",
-	.version = FMI_FLASH_STATE_VERSION,
-	.read = flash_read,
-	.write = flash_write,
-	.map = flash_map,
-	.flush = flash_flush,
-	.reset = flash_reset,
-	.sanitize = flash_sanitize,
-	.save = flash_save,
-	.load = flash_load,
-	.describe = flash_describe,
-	.free = flash_free,
-};
+/* Both command sets; the type names the layout of the saved state. */
+#define FLASH_OPS(TYPE)                                                                       \
+	{                                                                                     \
+		.struct_size = sizeof(struct fm_dev_ops), .type = TYPE,                       \
+		.version = FMI_FLASH_STATE_VERSION, .read = flash_read, .write = flash_write, \
+		.map = flash_map, .flush = flash_flush, .reset = flash_reset,                 \
+		.sanitize = flash_sanitize, .save = flash_save, .load = flash_load,           \
+		.describe = flash_describe, .free = flash_free,                               \
+	}
+
+static const struct fm_dev_ops intel_ops = FLASH_OPS("cfi-flash-intel");
+static const struct fm_dev_ops amd_ops = FLASH_OPS("cfi-flash-amd");
 
 struct fmi_flash *fmi_flash_of(struct fm_dev *dev)
 {
-	return dev ? fm_dev_state(dev, &flash_ops) : NULL;
+	struct fmi_flash *f;
+
+	if (!dev)
+		return NULL;
+	f = fm_dev_state(dev, &intel_ops);
+	return f ? f : fm_dev_state(dev, &amd_ops);
 }
 
 int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out)
@@ -200,15 +221,32 @@ static int check_image(const struct fm_flash_config *c, const char *name, struct
 
 static int check(const struct fm_flash_config *c, const char *name, struct fm_error *err)
 {
-	if (c->set != FM_FLASH_INTEL)
-		return BAD(err, "%s: fm_flash_config.set is %d, expected %d (Intel)", name,
-			   (int)c->set, FM_FLASH_INTEL);
+	if (c->set != FM_FLASH_INTEL && c->set != FM_FLASH_AMD)
+		return BAD(err, "%s: fm_flash_config.set is %d, expected %d (Intel) or %d (AMD)",
+			   name, (int)c->set, FM_FLASH_INTEL, FM_FLASH_AMD);
 	if ((unsigned)c->narrow > FM_FLASH_NARROW_BROADCAST)
 		return BAD(err,
 			   "%s: fm_flash_config.narrow is %d, expected 0 (ignore), 1 (lanes) or 2 "
 			   "(broadcast)",
 			   name, (int)c->narrow);
 	return check_image(c, name, err);
+}
+
+/* Intel 28F128J3, Spansion S29GL256P. */
+static void init_codes(struct fmi_flash *f, const struct fm_flash_config *c)
+{
+	bool amd = c->set == FM_FLASH_AMD;
+
+	f->manufacturer = amd ? 0x0001 : 0x0089;
+	f->device_id = amd ? 0x227e : 0x0018;
+	if (c->manufacturer)
+		f->manufacturer = c->manufacturer;
+	if (c->device_id)
+		f->device_id = c->device_id;
+	if (!amd)
+		return;
+	f->extended_id[0] = c->extended_id[0] || c->device_id ? c->extended_id[0] : 0x2222;
+	f->extended_id[1] = c->extended_id[1] || c->device_id ? c->extended_id[1] : 0x2201;
 }
 
 static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char *name,
@@ -222,10 +260,10 @@ static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char
 	f->block = c->block;
 	f->dirty = fm_block_dirty(c->block);
 	f->array = fm_block_ptr(c->block);
+	f->set = c->set;
 	f->narrow = c->narrow;
 	f->read_only = c->read_only || (fm_block_flags(c->block) & FM_BLOCK_READONLY);
-	f->manufacturer = c->manufacturer ? c->manufacturer : 0x0089;
-	f->device_id = c->device_id ? c->device_id : 0x0018;
+	init_codes(f, c);
 	f->all = (1u << f->geo.chips) - 1;
 	f->chip_mask = fmi_size_mask(f->geo.chip_width);
 	f->word_mask = fmi_size_mask(f->geo.bank_width);
@@ -288,7 +326,8 @@ int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg, struct 
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", dev.name);
 	rc = init(f, &c, dev.name, err);
 	if (!rc)
-		rc = fm_dev_new(&f->dev, &flash_ops, f, &dev, err);
+		rc = fm_dev_new(&f->dev, c.set == FM_FLASH_AMD ? &amd_ops : &intel_ops, f, &dev,
+				err);
 	if (rc) {
 		flash_free(f);
 		return rc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * flash_private: what the files of this folder share. A bus cycle goes lanes.c (which chips) ->
- * cfi_intel.c (what it means to a chip) -> array.c (what it does to the cells).
+ * cfi_intel.c or cfi_amd.c (what it means to a chip) -> array.c (what it does to the cells).
  */
 #ifndef FIRMEM_FLASH_PRIVATE_H
 #define FIRMEM_FLASH_PRIVATE_H
@@ -10,11 +10,12 @@
 #include <firmem/flash.h>
 
 #include "devices/guestmem.h"
+#include "flash/cfi_amd.h"
 #include "flash/cfi_intel.h"
 
 #define FMI_FLASH_STATE_VERSION 1u
 
-/* The query structure that a chip can show: JESD68.01 tables, four regions, and the Intel extension. */
+/* The query structure that a chip can show: JESD68.01 tables, four regions, and an extension. */
 #define FMI_QUERY_LEN 0x60u
 
 /* --- geometry ---------------------------------------------------------------------------- */
@@ -31,6 +32,7 @@ struct fmi_geometry {
 	unsigned bank_width; /* bytes */
 	unsigned chip_width; /* bytes */
 	unsigned chips;
+	bool byte_mode;      /* x16 chips with half of their data lines: see fm_flash_config */
 	uint32_t buffer_len; /* bytes of the bank's write buffer, a power of two */
 	uint32_t blocks;     /* erase blocks of the bank */
 	unsigned nregions;
@@ -85,6 +87,21 @@ enum fmi_lock {
 	FMI_LOCKED_DOWN = 1 << 1, /* bit 1; implies FMI_LOCKED */
 };
 
+/* One chip: the bank says which command set its chips have. */
+struct fmi_chip {
+	union {
+		struct fmi_intel intel;
+		struct fmi_amd amd;
+	};
+};
+
+/* What a chip's write buffer holds: [lo, hi) behind `window`; lo == hi: nothing. */
+struct fmi_held {
+	uint64_t window;
+	uint32_t lo;
+	uint32_t hi;
+};
+
 /* A set of chips: bit n is chip n. */
 typedef unsigned fmi_chips;
 
@@ -95,17 +112,19 @@ struct fmi_flash {
 	struct fmi_image *image; /* NULL when nothing persists */
 	uint8_t *array;
 	struct fmi_geometry geo;
+	enum fm_flash_set set;
 	enum fm_flash_narrow narrow;
 	bool read_only;
 	uint16_t manufacturer;
 	uint16_t device_id;
+	uint16_t extended_id[2]; /* AMD only */
 
 	fmi_chips all;      /* every chip */
 	uint64_t chip_mask; /* data bits of one chip */
 	uint64_t repeat;    /* times a chip's value: that value on every chip's lanes */
 	uint64_t word_mask; /* data bits of the bank */
 	bool together;      /* all chips are as chip[0] is, and only it is kept */
-	struct fmi_intel chip[FM_FLASH_CHIPS];
+	struct fmi_chip chip[FM_FLASH_CHIPS];
 	/* The chips' write buffers, interleaved as the array is; FF where a chip holds no data. */
 	uint8_t *buffer;
 	uint8_t *locks;  /* enum fmi_lock, by block number * chips + chip */
@@ -118,9 +137,20 @@ struct fmi_flash {
 struct fmi_flash *fmi_flash_of(struct fm_dev *dev);
 
 /* Chip n's state. To change it alone, part the chips first. */
-static inline struct fmi_intel *fmi_flash_chip(struct fmi_flash *f, unsigned n)
+static inline struct fmi_chip *fmi_flash_chip(struct fmi_flash *f, unsigned n)
 {
 	return &f->chip[f->together ? 0 : n];
+}
+
+static inline bool fmi_chip_shows_array(enum fm_flash_set set, const struct fmi_chip *chip)
+{
+	switch (set) {
+	case FM_FLASH_INTEL:
+		return chip->intel.mode == FMI_INTEL_SHOW_ARRAY;
+	case FM_FLASH_AMD:
+		return chip->amd.mode == FMI_AMD_SHOW_ARRAY;
+	}
+	return false;
 }
 
 /* Are all chips in read-array mode? Then the bank is plain memory to a reader. */
@@ -128,12 +158,24 @@ static inline bool fmi_flash_mappable(const struct fmi_flash *f)
 {
 	unsigned n = f->together ? 1 : f->geo.chips;
 
-	while (n && f->chip[n - 1].mode == FMI_INTEL_SHOW_ARRAY)
+	while (n && fmi_chip_shows_array(f->set, &f->chip[n - 1]))
 		n--;
 	return !n;
 }
 
 /* --- lanes: from the bus to the chips ---------------------------------------------------------- */
+
+static inline bool fmi_chip_more_data(const struct fmi_flash *f, struct fmi_chip *chip,
+				      uint64_t off)
+{
+	switch (f->set) {
+	case FM_FLASH_INTEL:
+		return fmi_intel_more_data(&chip->intel, f->geo.buffer_len, f->geo.bank_width, off);
+	case FM_FLASH_AMD:
+		return fmi_amd_more_data(&chip->amd, f->geo.buffer_len, f->geo.bank_width, off);
+	}
+	return false;
+}
 
 /*
  * The short way for most writes of all, the words of a buffer: true when this was one and is held.
@@ -145,15 +187,21 @@ static inline bool fmi_lanes_more_data(struct fmi_flash *f, uint64_t off, unsign
 	unsigned width = f->geo.bank_width;
 
 	if (!f->together || size != width || (off & (width - 1)) ||
-	    !fmi_intel_more_data(&f->chip[0], f->geo.buffer_len, width, off))
+	    !fmi_chip_more_data(f, &f->chip[0], off))
 		return false;
 	fmi_mem_write(f->buffer + (off & (f->geo.buffer_len - 1)), width, value);
 	return true;
 }
 
-/* An access inside the bank, of any width and alignment. Effects without REMAP. */
+/*
+ * An access inside the bank, of any width and alignment. Effects without REMAP. A read changes what
+ * reads change in AMD chips; those of Intel chips change nothing.
+ */
 unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
 uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size);
+/* The state after power-on and reset, of all chips. */
+void fmi_lanes_reset(struct fmi_flash *f);
+struct fmi_held fmi_chip_held(enum fm_flash_set set, const struct fmi_chip *chip);
 /* If all chips are alike, keep only one state from now on. */
 void fmi_lanes_join(struct fmi_flash *f);
 
@@ -169,6 +217,8 @@ uint64_t fmi_array_lanes(const struct fmi_flash *f, fmi_chips chips);
 unsigned fmi_array_program(struct fmi_flash *f, fmi_chips chips, uint64_t off, uint64_t data,
 			   fmi_chips *refused);
 unsigned fmi_array_erase(struct fmi_flash *f, fmi_chips chips, uint64_t off, fmi_chips *refused);
+/* Every block of those chips but the locked ones. */
+unsigned fmi_array_erase_chips(struct fmi_flash *f, fmi_chips chips);
 /* Program [lo, hi) of the buffers to the same place behind `window`; the buffers are then empty. */
 unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips, uint64_t window,
 				  uint32_t lo, uint32_t hi, fmi_chips *refused);
@@ -190,6 +240,9 @@ void fmi_query_build(struct fmi_flash *f);
 /* What chip n shows in query mode, and in read-ID mode, at a bank word. */
 uint8_t fmi_query_read(const struct fmi_flash *f, uint64_t off);
 uint16_t fmi_query_id(const struct fmi_flash *f, unsigned chip, uint64_t off);
+/* The same of AMD chips. */
+uint8_t fmi_query_amd_read(const struct fmi_flash *f, uint64_t off);
+uint16_t fmi_query_autoselect(const struct fmi_flash *f, unsigned chip, uint64_t off);
 
 /* --- saved state --------------------------------------------------------------------------------- */
 

@@ -27,6 +27,12 @@ static int init_widths(struct fmi_geometry *geo, const struct fm_flash_config *c
 			   "most the bank's %u",
 			   name, geo->chip_width, geo->bank_width);
 	geo->chips = geo->bank_width / geo->chip_width;
+	geo->byte_mode = cfg->byte_mode;
+	if (geo->byte_mode && (cfg->set != FM_FLASH_AMD || geo->chip_width != 1))
+		return BAD(err,
+			   "%s: fm_flash_config.byte_mode is set, expected set FM_FLASH_AMD and "
+			   "chip_width 1 with it, not %d and %u",
+			   name, (int)cfg->set, geo->chip_width);
 	return 0;
 }
 

@@ -17,6 +17,64 @@ struct cycle {
 	uint64_t bytes;   /* mask of the bytes that came */
 };
 
+static bool chip_equal(enum fm_flash_set set, const struct fmi_chip *a, const struct fmi_chip *b)
+{
+	switch (set) {
+	case FM_FLASH_INTEL:
+		return fmi_intel_equal(&a->intel, &b->intel);
+	case FM_FLASH_AMD:
+		return fmi_amd_equal(&a->amd, &b->amd);
+	}
+	return false;
+}
+
+struct fmi_held fmi_chip_held(enum fm_flash_set set, const struct fmi_chip *chip)
+{
+	switch (set) {
+	case FM_FLASH_INTEL:
+		return (struct fmi_held){ chip->intel.window, chip->intel.lo, chip->intel.hi };
+	case FM_FLASH_AMD:
+		return (struct fmi_held){ chip->amd.window, chip->amd.lo, chip->amd.hi };
+	}
+	return (struct fmi_held){ 0 };
+}
+
+static void buffer_done(enum fm_flash_set set, struct fmi_chip *chip)
+{
+	switch (set) {
+	case FM_FLASH_INTEL:
+		fmi_intel_buffer_done(&chip->intel);
+		break;
+	case FM_FLASH_AMD:
+		fmi_amd_buffer_done(&chip->amd);
+		break;
+	}
+}
+
+static inline bool takes_data(enum fm_flash_set set, const struct fmi_chip *chip)
+{
+	switch (set) {
+	case FM_FLASH_INTEL:
+		return fmi_intel_takes_data(&chip->intel);
+	case FM_FLASH_AMD:
+		return fmi_amd_takes_data(&chip->amd);
+	}
+	return false;
+}
+
+void fmi_lanes_reset(struct fmi_flash *f)
+{
+	f->together = true;
+	switch (f->set) {
+	case FM_FLASH_INTEL:
+		fmi_intel_reset(&f->chip[0].intel);
+		break;
+	case FM_FLASH_AMD:
+		fmi_amd_reset(&f->chip[0].amd);
+		break;
+	}
+}
+
 static void part(struct fmi_flash *f)
 {
 	if (!f->together)
@@ -31,7 +89,7 @@ void fmi_lanes_join(struct fmi_flash *f)
 	if (f->together)
 		return;
 	for (unsigned n = 1; n < f->geo.chips; n++) {
-		if (!fmi_intel_equal(&f->chip[0], &f->chip[n]))
+		if (!chip_equal(f->set, &f->chip[0], &f->chip[n]))
 			return;
 	}
 	f->together = true;
@@ -59,66 +117,117 @@ static uint32_t lane_value(const struct fmi_flash *f, uint64_t word, unsigned ch
 
 /* --- writes ------------------------------------------------------------------------------ */
 
-static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip,
-		       enum fmi_intel_note note, enum fmi_intel_mode before)
+/* What a cycle meant to a chip, as the trace tells it. */
+struct told {
+	const char *text; /* "": nothing */
+	bool misuse;
+	const char *mode; /* NULL: as before */
+};
+
+static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip, struct told told)
 {
-	enum fmi_intel_mode mode = fmi_flash_chip(f, chip)->mode;
 	struct fm_trace_event event = {
 		.off = c->off,
 		.size = f->geo.bank_width,
 		.value = lane_value(f, c->command, chip),
 	};
 
-	if (note != FMI_NOTE_NONE) {
-		event.kind = note < FMI_NOTE_MISUSE ? FM_TRACE_COMMAND : FM_TRACE_MISUSE;
-		event.text = fmi_intel_note_text(note);
+	if (*told.text) {
+		event.kind = told.misuse ? FM_TRACE_MISUSE : FM_TRACE_COMMAND;
+		event.text = told.text;
 		fm_trace_emit(f->dev, event);
 	}
-	if (mode != before) {
+	if (told.mode) {
 		event.kind = FM_TRACE_MODE;
-		event.text = fmi_intel_mode_name(mode);
+		event.text = told.mode;
 		fm_trace_emit(f->dev, event);
 	}
 }
 
-/* What a chip makes of a cycle. */
-static enum fmi_action step_chip(struct fmi_flash *f, const struct cycle *c, unsigned chip)
+static inline enum fmi_action step_intel(struct fmi_flash *f, const struct cycle *c, unsigned chip)
 {
-	struct fmi_intel *state = fmi_flash_chip(f, chip);
+	struct fmi_intel *state = &fmi_flash_chip(f, chip)->intel;
 	enum fmi_intel_mode before = state->mode;
 	struct fmi_intel_step step = fmi_intel_write(state, f->geo.buffer_len, f->geo.bank_width,
 						     c->off, lane_value(f, c->command, chip));
 
 	if (fm_trace_on(f->dev))
-		trace_step(f, c, chip, step.note, before);
+		trace_step(f, c, chip,
+			   (struct told){
+				   .text = fmi_intel_note_text(step.note),
+				   .misuse = step.note >= FMI_NOTE_MISUSE,
+				   .mode = state->mode == before ? NULL
+								 : fmi_intel_mode_name(state->mode),
+			   });
 	return step.action;
+}
+
+static inline enum fmi_action step_amd(struct fmi_flash *f, const struct cycle *c, unsigned chip)
+{
+	struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
+	enum fmi_amd_mode before = state->mode;
+	struct fmi_amd_step step =
+		fmi_amd_write(state, &f->geo, c->off, lane_value(f, c->command, chip));
+
+	if (fm_trace_on(f->dev))
+		trace_step(f, c, chip,
+			   (struct told){
+				   .text = fmi_amd_note_text(step.note),
+				   .misuse = step.note >= FMI_AMD_NOTE_MISUSE,
+				   .mode = state->mode == before ? NULL
+								 : fmi_amd_mode_name(state->mode),
+			   });
+	return step.action;
+}
+
+/* What a chip makes of a cycle. */
+static inline enum fmi_action step_chip(struct fmi_flash *f, const struct cycle *c, unsigned chip)
+{
+	switch (f->set) {
+	case FM_FLASH_INTEL:
+		return step_intel(f, c, chip);
+	case FM_FLASH_AMD:
+		return step_amd(f, c, chip);
+	}
+	return FMI_ACTION_NONE;
 }
 
 /* The chips' buffers are programmed, or given up. All of `chips` hold the same range. */
 static unsigned end_buffer(struct fmi_flash *f, fmi_chips chips, bool program, fmi_chips *refused)
 {
-	struct fmi_intel *state = fmi_flash_chip(f, first_of(chips));
+	struct fmi_held held = fmi_chip_held(f->set, fmi_flash_chip(f, first_of(chips)));
 	unsigned effects = 0;
 
 	if (program)
-		effects = fmi_array_program_buffer(f, chips, state->window, state->lo, state->hi,
-						   refused);
+		effects =
+			fmi_array_program_buffer(f, chips, held.window, held.lo, held.hi, refused);
 	else
-		fmi_array_buffer_drop(f, chips, state->lo, state->hi);
+		fmi_array_buffer_drop(f, chips, held.lo, held.hi);
 	for (unsigned n = 0; n < f->geo.chips; n++) {
 		if (chips & 1u << n)
-			fmi_intel_buffer_done(fmi_flash_chip(f, n));
+			buffer_done(f->set, fmi_flash_chip(f, n));
 	}
 	return effects;
 }
 
-static void refuse(struct fmi_flash *f, fmi_chips chips, enum fmi_action action)
+/* An Intel chip shows in its status that it refused; an AMD chip just goes on. */
+static void refuse(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
+		   enum fmi_action action)
 {
+	if (f->set == FM_FLASH_AMD) {
+		if (fm_trace_on(f->dev))
+			fm_trace_emit(f->dev,
+				      (struct fm_trace_event){ .kind = FM_TRACE_MISUSE,
+							       .off = c->off,
+							       .size = f->geo.bank_width,
+							       .text = "the sector is protected" });
+		return;
+	}
 	if (chips != f->all)
 		part(f);
 	for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++) {
 		if (chips & 1u << n)
-			fmi_intel_refused(&f->chip[n], action);
+			fmi_intel_refused(&f->chip[n].intel, action);
 	}
 }
 
@@ -142,6 +251,8 @@ static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 	case FMI_ACTION_ERASE:
 		effects = fmi_array_erase(f, chips, c->off, &refused);
 		break;
+	case FMI_ACTION_CHIP_ERASE:
+		return fmi_array_erase_chips(f, chips);
 	case FMI_ACTION_BUFFER_PROGRAM:
 	case FMI_ACTION_BUFFER_DROP:
 		effects = end_buffer(f, chips, action == FMI_ACTION_BUFFER_PROGRAM, &refused);
@@ -153,7 +264,7 @@ static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 		break;
 	}
 	if (refused)
-		refuse(f, refused, action);
+		refuse(f, c, refused, action);
 	return effects;
 }
 
@@ -161,12 +272,15 @@ static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 static bool same_wish(const struct fmi_flash *f, const enum fmi_action *wish, unsigned a,
 		      unsigned b)
 {
+	struct fmi_held held_a, held_b;
+
 	if (wish[a] != wish[b])
 		return false;
 	if (wish[a] != FMI_ACTION_BUFFER_PROGRAM && wish[a] != FMI_ACTION_BUFFER_DROP)
 		return true;
-	return f->chip[a].window == f->chip[b].window && f->chip[a].lo == f->chip[b].lo &&
-	       f->chip[a].hi == f->chip[b].hi;
+	held_a = fmi_chip_held(f->set, &f->chip[a]);
+	held_b = fmi_chip_held(f->set, &f->chip[b]);
+	return held_a.window == held_b.window && held_a.lo == held_b.lo && held_a.hi == held_b.hi;
 }
 
 static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
@@ -198,7 +312,7 @@ static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
 static inline bool means_the_same(const struct fmi_flash *f, const struct cycle *c)
 {
 	return (c->command & f->chip_mask) * f->repeat == c->command ||
-	       fmi_intel_takes_data(&f->chip[0]);
+	       takes_data(f->set, &f->chip[0]);
 }
 
 static inline unsigned cycle(struct fmi_flash *f, const struct cycle *c)
@@ -302,14 +416,20 @@ unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint6
 
 /* --- reads ------------------------------------------------------------------------------- */
 
-static uint64_t chip_read(struct fmi_flash *f, unsigned chip, uint64_t off)
+static uint64_t array_read(const struct fmi_flash *f, unsigned chip, uint64_t off)
 {
-	const struct fmi_intel *state = fmi_flash_chip(f, chip);
 	unsigned width = f->geo.chip_width;
+
+	return fmi_mem_read(f->array + off + (size_t)chip * width, width);
+}
+
+static uint64_t intel_read(struct fmi_flash *f, unsigned chip, uint64_t off)
+{
+	const struct fmi_intel *state = &fmi_flash_chip(f, chip)->intel;
 
 	switch (state->mode) {
 	case FMI_INTEL_SHOW_ARRAY:
-		return fmi_mem_read(f->array + off + (size_t)chip * width, width);
+		return array_read(f, chip, off);
 	case FMI_INTEL_SHOW_STATUS:
 		return state->sr;
 	case FMI_INTEL_SHOW_ID:
@@ -322,14 +442,44 @@ static uint64_t chip_read(struct fmi_flash *f, unsigned chip, uint64_t off)
 	return 0;
 }
 
+static uint64_t amd_read(struct fmi_flash *f, unsigned chip, uint64_t off)
+{
+	const struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
+
+	switch (state->mode) {
+	case FMI_AMD_SHOW_ARRAY:
+	case FMI_AMD_SHOW_ERASED:
+		return array_read(f, chip, off);
+	case FMI_AMD_SHOW_STATUS:
+		return fmi_amd_status(state, f->buffer[state->last + chip * f->geo.chip_width]);
+	case FMI_AMD_SHOW_ID:
+		return fmi_query_autoselect(f, chip, off) & f->chip_mask;
+	case FMI_AMD_SHOW_QUERY:
+		return fmi_query_amd_read(f, off);
+	case FMI_AMD_MODES:
+		break;
+	}
+	return 0;
+}
+
 static uint64_t word_read(struct fmi_flash *f, uint64_t off)
 {
 	uint64_t word = 0;
 
-	if (f->together && f->chip[0].mode == FMI_INTEL_SHOW_STATUS)
-		return f->chip[0].sr * f->repeat;
-	for (unsigned n = 0; n < f->geo.chips; n++)
-		word |= chip_read(f, n, off) << lane_shift(f, n);
+	switch (f->set) {
+	case FM_FLASH_INTEL:
+		if (f->together && f->chip[0].intel.mode == FMI_INTEL_SHOW_STATUS)
+			return f->chip[0].intel.sr * f->repeat;
+		for (unsigned n = 0; n < f->geo.chips; n++)
+			word |= intel_read(f, n, off) << lane_shift(f, n);
+		break;
+	case FM_FLASH_AMD:
+		for (unsigned n = 0; n < f->geo.chips; n++)
+			word |= amd_read(f, n, off) << lane_shift(f, n);
+		for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++)
+			fmi_amd_was_read(&f->chip[n].amd);
+		break;
+	}
 	return word;
 }
 
@@ -348,5 +498,7 @@ uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size)
 		value |= (word & fmi_size_mask(n)) << (8 * done);
 		done += n;
 	}
+	if (f->set == FM_FLASH_AMD)
+		fmi_lanes_join(f);
 	return value;
 }

@@ -5,21 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool holds_data(const struct fmi_intel *chip)
-{
-	return chip->lo != chip->hi;
-}
-
-static bool any_holds_data(const struct fmi_intel *chips, unsigned n)
+static bool any_holds_data(const struct fmi_flash *f, const struct fmi_chip *chips, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (holds_data(&chips[i]))
+		struct fmi_held held = fmi_chip_held(f->set, &chips[i]);
+
+		if (held.lo != held.hi)
 			return true;
 	}
 	return false;
 }
 
-static void put_chip(struct fm_state_writer *w, const struct fmi_intel *chip)
+static void put_intel(struct fm_state_writer *w, const struct fmi_intel *chip)
 {
 	fm_state_put_u8(w, (uint8_t)chip->state);
 	fm_state_put_u8(w, (uint8_t)chip->mode);
@@ -31,7 +28,7 @@ static void put_chip(struct fm_state_writer *w, const struct fmi_intel *chip)
 	fm_state_put_u32(w, chip->hi);
 }
 
-static void get_chip(struct fm_state_reader *r, struct fmi_intel *chip)
+static void get_intel(struct fm_state_reader *r, struct fmi_intel *chip)
 {
 	chip->state = (enum fmi_intel_state)fm_state_get_u8(r);
 	chip->mode = (enum fmi_intel_mode)fm_state_get_u8(r);
@@ -41,6 +38,64 @@ static void get_chip(struct fm_state_reader *r, struct fmi_intel *chip)
 	chip->window = fm_state_get_u64(r);
 	chip->lo = fm_state_get_u32(r);
 	chip->hi = fm_state_get_u32(r);
+}
+
+static void put_amd(struct fm_state_writer *w, const struct fmi_amd *chip)
+{
+	fm_state_put_u8(w, (uint8_t)chip->state);
+	fm_state_put_u8(w, (uint8_t)chip->mode);
+	fm_state_put_u8(w, chip->toggle);
+	fm_state_put_u32(w, chip->left);
+	fm_state_put_u64(w, chip->sector);
+	fm_state_put_u64(w, chip->window);
+	fm_state_put_u32(w, chip->lo);
+	fm_state_put_u32(w, chip->hi);
+	fm_state_put_u32(w, chip->last);
+}
+
+/* False: what comes cannot be a chip's. */
+static bool get_amd(struct fm_state_reader *r, struct fmi_amd *chip)
+{
+	uint8_t toggle;
+
+	chip->state = (enum fmi_amd_state)fm_state_get_u8(r);
+	chip->mode = (enum fmi_amd_mode)fm_state_get_u8(r);
+	toggle = fm_state_get_u8(r);
+	chip->toggle = toggle;
+	chip->left = fm_state_get_u32(r);
+	chip->sector = fm_state_get_u64(r);
+	chip->window = fm_state_get_u64(r);
+	chip->lo = fm_state_get_u32(r);
+	chip->hi = fm_state_get_u32(r);
+	chip->last = fm_state_get_u32(r);
+	return toggle <= 1;
+}
+
+static void put_chip(const struct fmi_flash *f, struct fm_state_writer *w,
+		     const struct fmi_chip *chip)
+{
+	switch (f->set) {
+	case FM_FLASH_INTEL:
+		put_intel(w, &chip->intel);
+		break;
+	case FM_FLASH_AMD:
+		put_amd(w, &chip->amd);
+		break;
+	}
+}
+
+/* False: no sequence of writes leads there. */
+static bool get_chip(const struct fmi_flash *f, struct fm_state_reader *r, struct fmi_chip *chip)
+{
+	switch (f->set) {
+	case FM_FLASH_INTEL:
+		get_intel(r, &chip->intel);
+		return fmi_intel_valid(&chip->intel, f->geo.len, f->geo.buffer_len,
+				       f->geo.bank_width);
+	case FM_FLASH_AMD:
+		return get_amd(r, &chip->amd) && fmi_amd_valid(&chip->amd, &f->geo);
+	}
+	return false;
 }
 
 void fmi_flash_save(struct fmi_flash *f, struct fm_state_writer *w)
@@ -57,8 +112,8 @@ void fmi_flash_save(struct fmi_flash *f, struct fm_state_writer *w)
 		fm_state_put_u32(w, geo->region[i].count);
 	}
 	for (unsigned n = 0; n < geo->chips; n++)
-		put_chip(w, fmi_flash_chip(f, n));
-	if (any_holds_data(f->chip, f->together ? 1 : geo->chips))
+		put_chip(f, w, fmi_flash_chip(f, n));
+	if (any_holds_data(f, f->chip, f->together ? 1 : geo->chips))
 		fm_state_put_bytes(w, f->buffer, geo->buffer_len);
 	fm_state_put_bytes(w, f->locks, (size_t)geo->blocks * geo->chips);
 }
@@ -97,7 +152,7 @@ static int check_geometry(struct fmi_flash *f, struct fm_state_reader *r, struct
 
 /* What is read before anything of the device changes. */
 struct loaded {
-	struct fmi_intel chip[FM_FLASH_CHIPS];
+	struct fmi_chip chip[FM_FLASH_CHIPS];
 	uint8_t *buffer;
 	uint8_t *locks;
 	size_t nlocks;
@@ -108,15 +163,11 @@ static int load_chips(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 		      struct fm_error *err)
 {
 	for (unsigned n = 0; n < f->geo.chips; n++) {
-		get_chip(r, &in->chip[n]);
-		if (!fmi_intel_valid(&in->chip[n], f->geo.len, f->geo.buffer_len,
-				     f->geo.bank_width))
-			return fm_error_set(
-				err, FM_ERR_FORMAT, 0,
-				"%s: saved state: chip %u is in state %u, mode %u, status "
-				"0x%x, which no sequence leads to",
-				fm_dev_name(f->dev), n, in->chip[n].state, in->chip[n].mode,
-				in->chip[n].sr);
+		if (!get_chip(f, r, &in->chip[n]))
+			return fm_error_set(err, FM_ERR_FORMAT, 0,
+					    "%s: saved state: chip %u is in a state that no "
+					    "sequence leads to",
+					    fm_dev_name(f->dev), n);
 	}
 	return 0;
 }
@@ -127,8 +178,8 @@ static bool buffer_valid(const struct fmi_flash *f, const struct loaded *in)
 	unsigned width = f->geo.chip_width;
 
 	for (uint32_t at = 0; at < f->geo.buffer_len; at++) {
-		const struct fmi_intel *chip = &in->chip[at / width % f->geo.chips];
-		bool held = at >= chip->lo && at < chip->hi;
+		struct fmi_held own = fmi_chip_held(f->set, &in->chip[at / width % f->geo.chips]);
+		bool held = at >= own.lo && at < own.hi;
 
 		if (!held && in->buffer[at] != 0xff)
 			return false;
@@ -144,11 +195,11 @@ static int load_locks(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 		uint8_t lock = in->locks[i];
 
 		if (lock > (FMI_LOCKED | FMI_LOCKED_DOWN) || lock == FMI_LOCKED_DOWN ||
-		    (lock && f->read_only))
+		    (lock && (f->read_only || f->set == FM_FLASH_AMD)))
 			return fm_error_set(
 				err, FM_ERR_FORMAT, 0,
 				"%s: saved state: lock of block %zu is %u, expected 0, 1 "
-				"or 3, and 0 on a read-only bank",
+				"or 3, and 0 on a read-only or AMD bank",
 				fm_dev_name(f->dev), i / f->geo.chips, lock);
 		in->locked += !!lock;
 	}
@@ -170,7 +221,7 @@ static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_read
 	if (rc)
 		return rc;
 	memset(in->buffer, 0xff, f->geo.buffer_len);
-	if (any_holds_data(in->chip, f->geo.chips))
+	if (any_holds_data(f, in->chip, f->geo.chips))
 		fm_state_get_bytes(r, in->buffer, f->geo.buffer_len);
 	if (!buffer_valid(f, in))
 		return fm_error_set(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * flash: a bank of parallel NOR flash chips that answer the Common Flash Interface (JEDEC JESD68.01,
- * JEP137), here with the Intel/Sharp command set (0x0001). docs/flash.md says what each command does
- * in each state.
+ * JEP137), with the Intel/Sharp (0x0001) or the AMD/Fujitsu (0x0002) command set. docs/flash.md says
+ * what each command does in each state.
  *
  * A bank of `bank_width` bytes is made of bank_width / chip_width interleaved chips, each with its
  * own state machine; chip 0 is on the lanes of the lowest addresses. An access wider than the bank is
@@ -30,6 +30,7 @@ extern "C" {
 
 enum fm_flash_set {
 	FM_FLASH_INTEL = 0, /* Intel/Sharp, primary command set 0x0001 */
+	FM_FLASH_AMD,       /* AMD/Fujitsu, 0x0002; every operation is over at its last cycle */
 };
 
 /*
@@ -69,8 +70,8 @@ struct fm_flash_config {
 	 * words of a chip (256 where chip_width is 1). 0 = 1024 a chip, or the most that fits.
 	 */
 	uint32_t buffer_len;
-	uint16_t manufacturer; /* 0 = 0x0089, Intel */
-	uint16_t device_id;    /* 0 = 0x0018 */
+	uint16_t manufacturer; /* 0 = 0x0089, Intel; 0x0001, AMD */
+	uint16_t device_id;    /* 0 = 0x0018; 0x227e of AMD chips */
 	bool read_only;        /* every block is locked for good; the image is only read */
 	/*
 	 * The image that persists the array, the same length as the block. It is read into the block
@@ -84,6 +85,14 @@ struct fm_flash_config {
 	int image_fd;      /* duplicated; the caller keeps its own */
 	bool create; /* make the image, all FF, when it is absent; never over an existing file */
 	const struct fm_io *io; /* NULL = fm_io_posix() */
+	/* AMD: autoselect words 0E and 0F. 0 = 0x2222 and 0x2201 where device_id is 0 too, else 0. */
+	uint16_t extended_id[2];
+	/*
+	 * AMD, chip_width 1: x8/x16 chips that are wired for 8 bits. They unlock at AAA and 555 and
+	 * count codes and the query table in words of 16 bits. Without it chips of 8 bits unlock at
+	 * 555 and 2AA.
+	 */
+	bool byte_mode;
 };
 
 /*

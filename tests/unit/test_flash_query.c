@@ -215,7 +215,7 @@ static void impossible_geometries_are_named(void **state)
 	cfg.chip_width = 3;
 	refuse(1024 * KIB, cfg, "chip_width is 3");
 	cfg = bank_config();
-	cfg.set = 1;
+	cfg.set = 2;
 	refuse(1024 * KIB, cfg, "set is 1");
 	cfg = bank_config();
 	cfg.narrow = 3;
