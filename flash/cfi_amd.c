@@ -363,7 +363,8 @@ static bool mode_valid(const struct fmi_amd *chip)
 	case FMI_AMD_READY:
 	case FMI_AMD_UNLOCK_2:
 	case FMI_AMD_COMMAND:
-		return chip->mode != FMI_AMD_SHOW_STATUS && chip->mode != FMI_AMD_SHOW_ERASED;
+		return chip->mode == FMI_AMD_SHOW_ARRAY || chip->mode == FMI_AMD_SHOW_ID ||
+		       chip->mode == FMI_AMD_SHOW_QUERY;
 	case FMI_AMD_MORE:
 	case FMI_AMD_BYPASS_MORE:
 		return chip->mode == FMI_AMD_SHOW_ERASED;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_flash: a bank of any small geometry is driven by the grammar of its commands, at offsets near
- * the edges of blocks. What must hold after every access:
+ * fuzz_flash: a bank of any small geometry and either command set is driven by the grammar of its
+ * commands, at offsets near the edges of blocks. What must hold after every access:
  *  - the array changed only as the medium operations say, by programs 1 to 0, by erases 0 to 1;
  *  - FM_EFF_DIRTY came if and only if it changed, and the dirty log has the place;
  *  - FM_EFF_REMAP came if and only if the bank turned from mappable to not, or back;
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define ROOM (64u << 10)
+#define ROOM (256u << 10) /* at most 64 pages */
 #define PAGE 4096u
 
 struct side {
@@ -30,6 +30,7 @@ struct side {
 struct run {
 	struct tape tape;
 	struct fm_flash_config cfg;
+	unsigned line; /* AMD: the next of its sequences' cycles */
 	uint64_t len;
 	uint64_t edges[FM_FLASH_REGIONS * 2 + 1]; /* where blocks begin, some of them */
 	unsigned nedges;
@@ -62,9 +63,12 @@ static void choose_geometry(struct run *r)
 {
 	struct tape *t = &r->tape;
 	struct fm_flash_config *cfg = &r->cfg;
-	unsigned chips;
+	unsigned chips, grow;
 
 	cfg->struct_size = sizeof(*cfg);
+	cfg->set = tape_one_in(t, 2) ? FM_FLASH_AMD : FM_FLASH_INTEL;
+	/* An AMD bank whose command addresses are behind its end can do nothing. */
+	grow = cfg->set == FM_FLASH_AMD ? 1 + tape_below(t, 3) : 0;
 	cfg->bank_width = 1u << tape_below(t, 4);
 	cfg->chip_width = 1u << tape_below(t, 3);
 	if (cfg->chip_width > cfg->bank_width)
@@ -72,7 +76,7 @@ static void choose_geometry(struct run *r)
 	chips = cfg->bank_width / cfg->chip_width;
 	cfg->nregions = 1 + tape_below(t, FM_FLASH_REGIONS);
 	for (unsigned i = 0; i < cfg->nregions; i++) {
-		cfg->regions[i].block_len = 256ull * chips << tape_below(t, 2);
+		cfg->regions[i].block_len = 256ull * chips << (grow ? grow : tape_below(t, 2));
 		cfg->regions[i].count = 1 + tape_below(t, 3);
 		r->edges[r->nedges++] = r->len;
 		r->len += cfg->regions[i].block_len;
@@ -83,6 +87,7 @@ static void choose_geometry(struct run *r)
 	cfg->narrow = tape_below(t, 3);
 	cfg->buffer_len = tape_one_in(t, 2) ? 0 : cfg->bank_width << tape_below(t, 6);
 	cfg->read_only = tape_one_in(t, 16);
+	cfg->byte_mode = cfg->set == FM_FLASH_AMD && cfg->chip_width == 1 && tape_one_in(t, 2);
 }
 
 static void make_block(struct side *side, uint8_t *end, uint64_t len)
@@ -185,6 +190,16 @@ static uint64_t choose_offset(struct run *r, unsigned size)
 	}
 }
 
+/* The same on the lanes of every chip. */
+static uint64_t to_all(const struct run *r, uint64_t one)
+{
+	uint64_t all = 0;
+
+	for (unsigned at = 0; at < 8; at += r->cfg.chip_width)
+		all |= (one & (UINT64_MAX >> (64 - 8 * r->cfg.chip_width))) << (8 * at);
+	return all;
+}
+
 static uint64_t choose_value(struct run *r)
 {
 	static const uint8_t commands[] = {
@@ -192,7 +207,7 @@ static uint64_t choose_value(struct run *r)
 		0x98, 0xb0, 0xd0, 0xd0, 0xd0, 0xe8, 0xe8, 0xe8, 0x01, 0x2f, 0xaa, 0x55,
 	};
 	struct tape *t = &r->tape;
-	uint64_t one, all = 0;
+	uint64_t one;
 
 	switch (tape_below(t, 8)) {
 	case 0:
@@ -209,9 +224,57 @@ static uint64_t choose_value(struct run *r)
 	}
 	if (tape_one_in(t, 16)) /* for one chip only */
 		return one << (8 * tape_below(t, 8));
-	for (unsigned at = 0; at < 8; at += r->cfg.chip_width)
-		all |= (one & (UINT64_MAX >> (64 - 8 * r->cfg.chip_width))) << (8 * at);
-	return all;
+	return to_all(r, one);
+}
+
+/*
+ * A cycle of the sequences of an AMD bank, in order, now and then another one.
+ */
+static void choose_amd_cycle(struct run *r, uint64_t *off, uint64_t *value)
+{
+	enum {
+		FIRST = 0x1000,
+		SECOND,
+		ANY
+	};
+	static const struct {
+		uint16_t word;
+		uint8_t code;
+	} cycles[] = {
+		{ FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0xa0 },  { ANY, 0x5a },
+		{ FIRST, 0xaa },  { SECOND, 0x55 }, { 0, 0x25 },      { 0, 2 },
+		{ 1, 0x11 },      { 3, 0x80 },      { 2, 0x44 },      { 0, 0x29 },
+		{ FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0xf0 },  { FIRST, 0xaa },
+		{ SECOND, 0x55 }, { FIRST, 0x80 },  { FIRST, 0xaa },  { SECOND, 0x55 },
+		{ ANY, 0x30 },    { ANY, 0x30 },    { FIRST, 0xaa },  { SECOND, 0x55 },
+		{ FIRST, 0x80 },  { FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0x10 },
+		{ FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0x90 },  { 0x55, 0x98 },
+		{ 0xaa, 0x98 },   { 0, 0xf0 },      { FIRST, 0xaa },  { SECOND, 0x55 },
+		{ FIRST, 0x20 },  { ANY, 0xa0 },    { ANY, 0x77 },    { ANY, 0x80 },
+		{ ANY, 0x30 },    { 0, 0x90 },      { 0, 0x00 },
+	};
+	uint32_t first = r->cfg.byte_mode ? 0xaaa : 0x555;
+	uint32_t second = r->cfg.byte_mode ? 0x555 : 0x2aa;
+	unsigned i;
+
+	if (tape_one_in(&r->tape, 32))
+		r->line = tape_below(&r->tape, sizeof(cycles) / sizeof(cycles[0]));
+	i = r->line++ % (sizeof(cycles) / sizeof(cycles[0]));
+	*value = to_all(r, cycles[i].code);
+	switch (cycles[i].word) {
+	case FIRST:
+		*off = (uint64_t)first * r->cfg.bank_width;
+		break;
+	case SECOND:
+		*off = (uint64_t)second * r->cfg.bank_width;
+		break;
+	case ANY:
+		*off = choose_offset(r, r->cfg.bank_width);
+		break;
+	default:
+		*off = (uint64_t)cycles[i].word * r->cfg.bank_width;
+		break;
+	}
 }
 
 static void check_dirty(struct run *r, const uint8_t *before)
@@ -248,11 +311,16 @@ static void do_write(struct run *r, struct fm_attrs attrs)
 		tape_one_in(&r->tape, 5) ? 1u << tape_below(&r->tape, 4) : r->cfg.bank_width;
 	uint64_t off = choose_offset(r, size);
 	uint64_t value = choose_value(r);
-	bool inside = size <= r->len && off <= r->len - size;
 	bool was = mappable(r);
 	uint8_t *before = malloc(r->len);
 	unsigned effects;
+	bool inside;
 
+	if (r->cfg.set == FM_FLASH_AMD && !tape_one_in(&r->tape, 6)) {
+		size = r->cfg.bank_width;
+		choose_amd_cycle(r, &off, &value);
+	}
+	inside = size <= r->len && off <= r->len - size;
 	memcpy(before, r->one.array, r->len);
 	r->file.failing = tape_one_in(&r->tape, 24);
 	effects = fm_dev_write(r->one.dev, off, size, value, attrs);
@@ -271,18 +339,21 @@ static void do_read(struct run *r, struct fm_attrs attrs)
 	unsigned size = 1u << tape_below(&r->tape, 4);
 	uint64_t off = choose_offset(r, size);
 	bool inside = size <= r->len && off <= r->len - size;
-	bool plain = mappable(r) || attrs.debug;
+	bool was = mappable(r);
+	bool plain = was || attrs.debug;
 	uint64_t value, other;
 	unsigned effects = fm_dev_read(r->one.dev, off, size, &value, attrs);
 
-	TAPE_CHECK(effects == (inside ? 0 : FM_EFF_FAULT));
+	/* A read ends what only lasts until a read. */
+	TAPE_CHECK((effects & ~(unsigned)FM_EFF_REMAP) == (inside ? 0 : FM_EFF_FAULT));
+	TAPE_CHECK(!(effects & FM_EFF_REMAP) || (r->cfg.set == FM_FLASH_AMD && !plain));
 	for (unsigned i = 0; inside && plain && i < size; i++)
 		TAPE_CHECK((uint8_t)(value >> (8 * i)) == r->one.array[off + i]);
 	if (r->twin.dev) {
 		TAPE_CHECK(fm_dev_read(r->twin.dev, off, size, &other, attrs) == effects);
 		TAPE_CHECK(value == other);
 	}
-	check(r, effects, mappable(r));
+	check(r, effects, was);
 }
 
 /* --- the other verbs --------------------------------------------------------------------- */

@@ -216,7 +216,7 @@ static void impossible_geometries_are_named(void **state)
 	refuse(1024 * KIB, cfg, "chip_width is 3");
 	cfg = bank_config();
 	cfg.set = 2;
-	refuse(1024 * KIB, cfg, "set is 1");
+	refuse(1024 * KIB, cfg, "set is 2");
 	cfg = bank_config();
 	cfg.narrow = 3;
 	refuse(1024 * KIB, cfg, "narrow is 3");
