@@ -47,7 +47,7 @@ static void the_query_table_says_0002_and_its_extension_is_1_3(void **state)
 
 /*
  * A top-boot bank lists its regions as a bottom-boot one does, and the flag tells drivers to turn the
- * list round: Am29LV160D's table is the same for both.
+ * list round.
  */
 static void regions_are_listed_from_the_boot_sectors_up(void **state)
 {
