@@ -178,6 +178,21 @@ static void one_chip_aborts_and_the_other_programs(void **state)
 	bank_exit(&b);
 }
 
+static void chips_that_a_read_makes_alike_are_together_again(void **state)
+{
+	struct bank b;
+
+	init_lanes(&b);
+	start_erase(&b);
+	wr(&b, 0, 2, 0x30); /* chip 0 alone */
+	wr(&b, 2, 2, 0xf0);
+	assert_false(fmi_flash_of(b.dev)->together);
+	r4(&b, 0);
+	assert_int_equal(b.effects, FM_EFF_REMAP);
+	assert_true(fmi_flash_of(b.dev)->together);
+	bank_exit(&b);
+}
+
 /* --- states that cannot be --------------------------------------------------------------- */
 
 /* `len` little-endian bytes at `at` of chip 0 become `value`: refused, and the bank stays as it is. */
@@ -250,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_loaded_bank_has_the_same_future_at_any_cycle),
 		cmocka_unit_test(chips_together_do_what_chips_apart_do),
 		cmocka_unit_test(one_chip_aborts_and_the_other_programs),
+		cmocka_unit_test(chips_that_a_read_makes_alike_are_together_again),
 		cmocka_unit_test(a_state_that_no_sequence_leads_to_is_refused),
 	};
 
