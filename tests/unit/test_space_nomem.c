@@ -1,85 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every allocation of every call fails once: the call says FM_ERR_NOMEM and nothing has changed. The
- * linker puts the functions below in front of the allocator.
+ * Every allocation of every call fails once: the call says FM_ERR_NOMEM and nothing has changed.
  */
 #include "tests/unit/mapdev.h"
+#include "tests/unit/nomem.h"
 
 #include "devices/space_private.h"
 
 #include <firmem/machine.h>
 #include <firmem/ram.h>
 
-static bool armed;
-static unsigned countdown;
-static unsigned failed;
-
-static bool fails(void)
+/* A refresh says 1 where the view changed: no failure either. */
+static int not_above_zero(int rc)
 {
-	if (!armed || countdown--)
-		return false;
-	armed = false;
-	failed++;
-	return true;
+	return rc < 0 ? rc : 0;
 }
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__real_aligned_alloc(size_t align, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-void *__wrap_aligned_alloc(size_t align, size_t n);
-char *__wrap_strdup(const char *s);
-
-void *__wrap_malloc(size_t n)
-{
-	return fails() ? NULL : __real_malloc(n);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	return fails() ? NULL : __real_realloc(p, n);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t n)
-{
-	return fails() ? NULL : __real_aligned_alloc(align, n);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
-
-/*
- * Do `call` with its first allocation failing, then its second ... until none is left to fail.
- * `unchanged` runs after each failure.
- */
-#define FAIL_EACH(call, unchanged)                           \
-	do {                                                 \
-		int rc_;                                     \
-		unsigned before_;                            \
-		for (unsigned n_ = 0;; n_++) {               \
-			before_ = failed;                    \
-			countdown = n_;                      \
-			armed = true;                        \
-			rc_ = (call);                        \
-			armed = false;                       \
-			if (failed == before_)               \
-				break;                       \
-			assert_int_equal(rc_, FM_ERR_NOMEM); \
-			unchanged;                           \
-		}                                            \
-		assert_true(rc_ >= 0);                       \
-	} while (0)
+#define FAIL_EACH(call, unchanged) NOMEM_EACH(not_above_zero(call), unchanged)
 
 /* --- the space --------------------------------------------------------------------------- */
 
@@ -218,7 +155,7 @@ static void a_change_that_runs_out_of_memory_changes_nothing(void **state)
 	fm_space_free(f->space);
 	for (unsigned i = 0; i < 20; i++)
 		mapdev_exit(&f->d[i]);
-	assert_true(failed > 400);
+	assert_true(nomem_failed > 400);
 }
 
 /* As fm_rom_map_x86() does, inside a transaction of its caller's. */
@@ -237,15 +174,15 @@ static void of_two_windows_the_first_can_be_taken_back_without_memory(void **sta
 
 		cfg = window_at(d.dev, NULL, i * 0x10000ull, 0, 0, 0);
 		assert_int_equal(fm_space_add(space, &cfg, &w, NULL), 0);
-		countdown = 0;
-		armed = true;
+		nomem_countdown = 0;
+		nomem_armed = true;
 		cfg.gpa += 0x8000;
 		if (fm_space_add(space, &cfg, NULL, NULL)) {
-			countdown = 0;
-			armed = true;
+			nomem_countdown = 0;
+			nomem_armed = true;
 			assert_int_equal(fm_space_remove(space, w, NULL), 0);
 		}
-		armed = false;
+		nomem_armed = false;
 	}
 	assert_int_equal(fm_space_commit(space, NULL), 0);
 	assert_ptr_equal(fm_space_next_window(space, NULL), other);
