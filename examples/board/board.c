@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -258,15 +259,38 @@ static void on_trace(void *ctx, const struct fm_trace_event *event)
 	fprintf(ctx, "%s\n", line);
 }
 
-/* Open for appending first, so that a failure further on empties no earlier trace. */
+/* Is the regular file behind `fd` the one at `path`? */
+static bool is_file(int fd, const char *path)
+{
+	struct stat open, named;
+
+	return path && !fstat(fd, &open) && S_ISREG(open.st_mode) && !stat(path, &named) &&
+	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
+}
+
+/*
+ * Open for appending first, so that a failure further on empties no earlier trace. A file with
+ * another job is refused: it would be emptied.
+ */
 static int open_trace(struct board *b, struct fm_error *err)
 {
+	const char *const others[] = { b->cfg.firmware, b->cfg.vars, b->cfg.script };
+
 	if (!b->cfg.trace)
 		return 0;
-	b->trace = fopen(b->cfg.trace, "a");
+	b->trace = fopen(b->cfg.trace, "ax");
+	b->trace_made = b->trace;
+	if (!b->trace)
+		b->trace = fopen(b->cfg.trace, "a");
 	if (!b->trace)
 		return fm_error_set(err, FM_ERR_ACCESS, errno, "%s: cannot be written: %s",
 				    b->cfg.trace, strerror(errno));
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		if (is_file(fileno(b->trace), others[i]))
+			return fm_error_set(err, FM_ERR_ARG, 0,
+					    "--trace: %s: the same file as %s, expected its own",
+					    b->cfg.trace, others[i]);
+	}
 	return 0;
 }
 
@@ -305,6 +329,8 @@ int board_new(struct board **out, const struct board_config *cfg, struct fm_erro
 	if (!rc)
 		rc = start_trace(b, err);
 	free(firmware);
+	if (rc && b->trace_made)
+		unlink(cfg->trace);
 	if (rc)
 		board_free(b);
 	else

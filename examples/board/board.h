@@ -66,6 +66,7 @@ struct board {
 	size_t dtb_len;
 	struct script *script;
 	FILE *trace;
+	bool trace_made; /* it was not there before */
 
 	struct cpu *cpu;
 	struct mapping mapping;

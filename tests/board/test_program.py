@@ -118,6 +118,25 @@ def a_trace_that_cannot_be_written_is_refused_before_vars_are_made(bench):
 
 
 @test
+def a_trace_over_another_file_of_the_board_is_refused_and_changes_nothing(bench):
+    firmware = bench.file("guest.bin", asm.image(OFF))
+    script = bench.file("guest.script", b"poweroff\n")
+    vars_file = bench.blank()
+    os.link(vars_file, bench.path("link"))
+    before = [digest(name) for name in (firmware, script, vars_file)]
+    for trace in (firmware, script, vars_file, bench.path("link")):
+        bench.refused("--firmware", firmware, "--vars", vars_file, "--script", script, "--trace",
+                      trace, says=["--trace", trace, "its own"])
+    assert [digest(name) for name in (firmware, script, vars_file)] == before
+    names = bench.names()
+    bench.refused("--firmware", firmware, "--vars", bench.path("new.fd"), "--create", "--trace",
+                  bench.path("new.fd"), says=["--trace", "new.fd"])
+    bench.refused("--firmware", firmware, "--vars", bench.path("no.fd"), "--trace",
+                  bench.path("new.log"), says=["no.fd"])
+    assert bench.names() == names
+
+
+@test
 def bad_scripts_are_refused_with_their_line(bench):
     firmware = bench.file("guest.bin", asm.image(OFF))
     cases = {
