@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define CTRL_A 0x01
+#define ROOM_WAIT_MS 200 /* also how late a signal may be seen */
 
 /* The one global: a signal handler gets no context. */
 static volatile sig_atomic_t got_signal;
@@ -69,16 +70,31 @@ void console_close(struct console *con)
 
 /* --- to the host --------------------------------------------------------------------------- */
 
+/* Wait until there is room; false if a signal comes first, which a write might sleep through. */
+static bool wait_for_room(void)
+{
+	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	for (;;) {
+		bool last = got_signal;
+
+		if (poll(&fd, 1, last ? 0 : ROOM_WAIT_MS) > 0)
+			return true;
+		if (last)
+			return false;
+	}
+}
+
 void console_flush(struct console *con)
 {
 	size_t done = 0;
 
-	while (done < con->tx_len && !con->write_error) {
+	while (done < con->tx_len && !con->write_error && wait_for_room()) {
 		ssize_t n = write(STDOUT_FILENO, con->tx + done, con->tx_len - done);
 
 		if (n >= 0)
 			done += (size_t)n;
-		else if (errno != EINTR)
+		else if (errno != EINTR && errno != EAGAIN)
 			con->write_error = errno;
 	}
 	con->tx_len = 0;

@@ -32,6 +32,7 @@ void console_close(struct console *con);
 bool console_ready(const struct console *con);
 uint8_t console_take(struct console *con);
 void console_put(struct console *con, uint8_t byte);
+/* Waits for standard output to take it; once a signal came, what is not taken is dropped. */
 void console_flush(struct console *con);
 /* Type `len` bytes. Dropped when there is no memory for them. */
 void console_send(struct console *con, const void *bytes, size_t len);

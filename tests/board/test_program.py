@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The program: its options, scripts and terminal."""
 import ctypes
+import fcntl
 import os
 import pty
 import re
@@ -13,6 +14,11 @@ import time
 
 import asm
 from harness import BANK, OFF, Skip, digest, run_test, succeeded, test
+
+
+def unread(pipe):
+    """Bytes that a pipe holds."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), "little")
 
 
 @test
@@ -263,6 +269,24 @@ def a_signal_ends_it_and_is_passed_on(bench):
         assert b"holding" in board.stderr.readline()
         board.send_signal(signal.SIGTERM)
         assert board.wait(20) == -signal.SIGTERM
+
+
+@test
+def a_signal_ends_it_when_nobody_reads_its_output(bench):
+    # The guest prints for ever; the pipe is full after 64 KiB.
+    guest = asm.put("x")
+    guest += asm.jump(-len(guest))
+    with subprocess.Popen([bench.program, "--firmware", bench.file("guest.bin", asm.image(guest)),
+                           "--vars", bench.blank()], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE) as board:
+        until = time.monotonic() + 30
+        while unread(board.stdout) < 65536 and time.monotonic() < until:
+            time.sleep(0.05)
+        board.send_signal(signal.SIGTERM)
+        try:
+            assert board.wait(10) == -signal.SIGTERM
+        finally:
+            board.kill()
 
 
 @test
