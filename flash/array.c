@@ -107,6 +107,11 @@ void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi
 	}
 }
 
+fmi_chips fmi_array_locked(const struct fmi_flash *f, uint64_t off)
+{
+	return locked_among(f, f->all, off);
+}
+
 uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t off)
 {
 	uint8_t lock = *lock_of(f, chip, fmi_geometry_block(&f->geo, off).number);
@@ -223,6 +228,55 @@ unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips, uint64_t
 	f->stats.program_bytes += hi - lo;
 	report_wish(f, window + lo, hi - lo, wanted);
 	return tell(f, FM_MEDIUM_PROGRAM, window + lo, hi - lo, changed);
+}
+
+/* --- a bank that is one state machine ------------------------------------------------------- */
+
+/* Store bytes where the bank overwrites, else AND them. True if one changed. */
+static bool put_cells(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t data,
+		      uint64_t *wanted)
+{
+	uint8_t *cells = f->array + off;
+
+	if (!(f->part.quirks & FM_FLASH_QUIRK_OVERWRITE))
+		return and_cells(cells, size, data, wanted);
+	if (fmi_mem_read(cells, size) == data)
+		return false;
+	fmi_mem_write(cells, size, data);
+	return true;
+}
+
+unsigned fmi_array_store(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t data)
+{
+	uint64_t wanted = 0;
+	bool changed = put_cells(f, off, size, data, &wanted);
+
+	f->stats.programs++;
+	f->stats.program_bytes += size;
+	report_wish(f, off, size, wanted);
+	return tell(f, FM_MEDIUM_PROGRAM, off, size, changed);
+}
+
+void fmi_array_open_window(struct fmi_flash *f, uint64_t window)
+{
+	for (uint32_t at = 0; at < f->geo.buffer_len; at++)
+		f->buffer[at] = (uint8_t)fmi_mem_read(f->array + window + at, 1);
+}
+
+unsigned fmi_array_store_window(struct fmi_flash *f, uint64_t window)
+{
+	uint32_t len = f->geo.buffer_len;
+	uint64_t wanted = 0;
+	bool changed = false;
+
+	/* A buffer is a power of two, 4 at least or as wide as the bank. */
+	for (uint32_t at = 0; at < len; at++)
+		changed |= put_cells(f, window + at, 1, f->buffer[at], &wanted);
+	fmi_array_buffer_drop(f, f->all, 0, len);
+	f->stats.programs++;
+	f->stats.program_bytes += len;
+	report_wish(f, window, len, wanted);
+	return tell(f, FM_MEDIUM_PROGRAM, window, len, changed);
 }
 
 /* --- erasing ----------------------------------------------------------------------------- */

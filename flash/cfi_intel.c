@@ -3,6 +3,8 @@
 
 #include "devices/bytes.h"
 
+#include <firmem/flash.h>
+
 enum command {
 	CMD_UNKNOWN = 0,
 	CMD_READ_ARRAY,
@@ -79,23 +81,56 @@ static struct fmi_intel_step show(struct fmi_intel *chip, enum fmi_intel_mode mo
 }
 
 /* "Invalid command sequence": SR.4 and SR.5 together, and the command is over. */
-static struct fmi_intel_step bad_sequence(struct fmi_intel *chip, enum fmi_action action,
-					  enum fmi_intel_note note)
+static struct fmi_intel_step bad_sequence(struct fmi_intel *chip, unsigned quirks,
+					  enum fmi_action action, enum fmi_intel_note note)
 {
 	chip->state = FMI_INTEL_READY;
-	chip->sr |= FMI_SR_SEQUENCE;
+	if (quirks & FM_FLASH_QUIRK_SILENT_SEQUENCE)
+		chip->mode = FMI_INTEL_SHOW_ARRAY;
+	else
+		chip->sr |= FMI_SR_SEQUENCE | FMI_SR_READY;
 	return step(action, note);
 }
 
+/* An operation is over at once. SR.7 was clear only after a clear status that clears it. */
 static struct fmi_intel_step end(struct fmi_intel *chip, enum fmi_action action,
 				 enum fmi_intel_note note)
 {
 	chip->state = FMI_INTEL_READY;
+	chip->sr |= FMI_SR_READY;
 	return step(action, note);
 }
 
-static struct fmi_intel_step ready(struct fmi_intel *chip, uint32_t value)
+static struct fmi_intel_step clear_status(struct fmi_intel *chip, unsigned quirks)
 {
+	chip->sr = quirks & FM_FLASH_QUIRK_CLEAR_NOT_READY ? 0 : FMI_SR_READY;
+	if (quirks & FM_FLASH_QUIRK_CLEAR_READS_ARRAY)
+		chip->mode = FMI_INTEL_SHOW_ARRAY;
+	return step(FMI_ACTION_NONE, FMI_NOTE_CLEAR_STATUS);
+}
+
+static struct fmi_intel_step erase_setup(struct fmi_intel *chip, unsigned quirks)
+{
+	chip->sr |= FMI_SR_READY;
+	begin(chip, FMI_INTEL_ERASE, FMI_NOTE_ERASE);
+	return step(quirks & FM_FLASH_QUIRK_ERASE_AT_SETUP ? FMI_ACTION_ERASE : FMI_ACTION_NONE,
+		    FMI_NOTE_ERASE);
+}
+
+/* Not a command, or one for an operation that is under way, and none is. */
+static struct fmi_intel_step no_command(struct fmi_intel *chip, unsigned quirks,
+					enum fmi_intel_note note)
+{
+	if (quirks & FM_FLASH_QUIRK_UNKNOWN_READS_ARRAY)
+		chip->mode = FMI_INTEL_SHOW_ARRAY;
+	return step(FMI_ACTION_NONE, note);
+}
+
+static struct fmi_intel_step ready(struct fmi_intel *chip, unsigned quirks, uint32_t value)
+{
+	if ((quirks & FM_FLASH_QUIRK_QUERY_STICKS) && chip->mode == FMI_INTEL_SHOW_QUERY &&
+	    (value & 0xffu) != 0xff)
+		return step(FMI_ACTION_NONE, FMI_NOTE_UNKNOWN);
 	switch (decode(value)) {
 	case CMD_READ_ARRAY:
 		return show(chip, FMI_INTEL_SHOW_ARRAY, FMI_NOTE_READ_ARRAY);
@@ -106,66 +141,95 @@ static struct fmi_intel_step ready(struct fmi_intel *chip, uint32_t value)
 	case CMD_QUERY:
 		return show(chip, FMI_INTEL_SHOW_QUERY, FMI_NOTE_QUERY);
 	case CMD_CLEAR_STATUS:
-		chip->sr = FMI_SR_READY;
-		return step(FMI_ACTION_NONE, FMI_NOTE_CLEAR_STATUS);
+		return clear_status(chip, quirks);
 	case CMD_PROGRAM:
 		return begin(chip, FMI_INTEL_PROGRAM, FMI_NOTE_PROGRAM);
 	case CMD_ERASE:
-		return begin(chip, FMI_INTEL_ERASE, FMI_NOTE_ERASE);
+		return erase_setup(chip, quirks);
 	case CMD_LOCK_SETUP:
 		return begin(chip, FMI_INTEL_LOCK, FMI_NOTE_LOCK_SETUP);
 	case CMD_BUFFER:
+		chip->sr |= FMI_SR_READY;
 		return begin(chip, FMI_INTEL_COUNT, FMI_NOTE_BUFFER);
 	case CMD_SUSPEND: /* nothing is under way: everything is done at once */
-		return step(FMI_ACTION_NONE, FMI_NOTE_SUSPEND);
+		return no_command(chip, quirks, FMI_NOTE_SUSPEND);
 	case CMD_CONFIRM:
-		return step(FMI_ACTION_NONE, FMI_NOTE_RESUME);
+		return no_command(chip, quirks, FMI_NOTE_RESUME);
 	case CMD_UNKNOWN:
 		break;
 	}
-	return step(FMI_ACTION_NONE, FMI_NOTE_UNKNOWN);
+	return no_command(chip, quirks, FMI_NOTE_UNKNOWN);
 }
 
-static struct fmi_intel_step lock(struct fmi_intel *chip, uint32_t value)
+static struct fmi_intel_step lock(struct fmi_intel *chip, unsigned quirks, uint32_t value)
 {
+	bool locks = !(quirks & FM_FLASH_QUIRK_NO_LOCKS);
+
 	switch (value & 0xffu) {
 	case LOCK_BLOCK:
-		return end(chip, FMI_ACTION_LOCK, FMI_NOTE_LOCK);
+		return end(chip, locks ? FMI_ACTION_LOCK : FMI_ACTION_NONE, FMI_NOTE_LOCK);
 	case CONFIRM:
-		return end(chip, FMI_ACTION_UNLOCK, FMI_NOTE_UNLOCK);
+		return end(chip, locks ? FMI_ACTION_UNLOCK : FMI_ACTION_NONE, FMI_NOTE_UNLOCK);
 	case LOCK_DOWN:
-		return end(chip, FMI_ACTION_LOCK_DOWN, FMI_NOTE_LOCK_DOWN);
+		if (locks)
+			return end(chip, FMI_ACTION_LOCK_DOWN, FMI_NOTE_LOCK_DOWN);
+		break;
 	default:
-		return bad_sequence(chip, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
+		break;
 	}
+	return bad_sequence(chip, quirks, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
 }
 
-static struct fmi_intel_step count(struct fmi_intel *chip, uint32_t words, uint32_t value)
+static struct fmi_intel_step count(struct fmi_intel *chip, const struct fmi_intel_part *part,
+				   uint64_t off, uint32_t value)
 {
-	if (value >= words)
-		return bad_sequence(chip, FMI_ACTION_NONE, FMI_NOTE_COUNT_TOO_LARGE);
+	if (value >= part->buffer_len / part->width &&
+	    !(part->quirks & FM_FLASH_QUIRK_COUNT_UNBOUNDED))
+		return bad_sequence(chip, part->quirks, FMI_ACTION_NONE, FMI_NOTE_COUNT_TOO_LARGE);
 	chip->state = FMI_INTEL_DATA;
 	chip->words = value;
-	chip->left = value + 1;
-	return step(FMI_ACTION_NONE, FMI_NOTE_BUFFER_COUNT);
+	chip->left = value + 1; /* 2^32 words, unbounded: 0, which data() counts down right */
+	if (!(part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT))
+		return step(FMI_ACTION_NONE, FMI_NOTE_BUFFER_COUNT);
+	chip->window = fmi_align_down(off, part->buffer_len);
+	chip->lo = 0;
+	chip->hi = part->buffer_len;
+	return step(FMI_ACTION_BUFFER_OPEN, FMI_NOTE_BUFFER_COUNT);
+}
+
+/* BUFFER_FROM_COUNT: a word of a buffer that lies at a known place. */
+static struct fmi_intel_step data_in_window(struct fmi_intel *chip, uint32_t buffer_len,
+					    uint64_t off)
+{
+	bool inside = off - chip->window < buffer_len; /* below it wraps to something large */
+
+	chip->sr |= FMI_SR_READY | (inside ? 0 : FMI_SR_PROGRAM);
+	if (!--chip->left)
+		chip->state = FMI_INTEL_CONFIRM;
+	return step(inside ? FMI_ACTION_BUFFER_PUT : FMI_ACTION_NONE,
+		    inside ? FMI_NOTE_NONE : FMI_NOTE_OUTSIDE_BUFFER);
 }
 
 /*
  * The first word says where the buffer lies, not the count cycle, which drivers write to the block's
  * or the device's base; every further word must be in the same buffer.
  */
-static struct fmi_intel_step data(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
+static struct fmi_intel_step data(struct fmi_intel *chip, const struct fmi_intel_part *part,
 				  uint64_t off)
 {
-	uint64_t window = fmi_align_down(off, buffer_len);
+	unsigned width = part->width;
+	uint64_t window = fmi_align_down(off, part->buffer_len);
 	uint32_t at = (uint32_t)(off - window);
 
+	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
+		return data_in_window(chip, part->buffer_len, off);
 	if (chip->lo == chip->hi) {
 		chip->window = window;
 		chip->lo = at;
 		chip->hi = at + width;
 	} else if (window != chip->window) {
-		return bad_sequence(chip, FMI_ACTION_BUFFER_DROP, FMI_NOTE_OUTSIDE_BUFFER);
+		return bad_sequence(chip, part->quirks, FMI_ACTION_BUFFER_DROP,
+				    FMI_NOTE_OUTSIDE_BUFFER);
 	} else if (at < chip->lo) {
 		chip->lo = at;
 	} else if (at >= chip->hi) {
@@ -176,52 +240,72 @@ static struct fmi_intel_step data(struct fmi_intel *chip, uint32_t buffer_len, u
 	return step(FMI_ACTION_BUFFER_PUT, FMI_NOTE_NONE);
 }
 
-struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
+/* At any address: the buffer knows its own. */
+static struct fmi_intel_step confirm_buffer(struct fmi_intel *chip, unsigned quirks, uint32_t value)
+{
+	if ((value & 0xffu) != CONFIRM)
+		return bad_sequence(chip, quirks, FMI_ACTION_BUFFER_DROP,
+				    FMI_NOTE_BUFFER_UNCONFIRMED);
+	if ((quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT) && (chip->sr & FMI_SR_PROGRAM)) {
+		chip->mode = FMI_INTEL_SHOW_ARRAY;
+		return end(chip, FMI_ACTION_BUFFER_DROP, FMI_NOTE_BUFFER_CONFIRM);
+	}
+	return end(chip, FMI_ACTION_BUFFER_PROGRAM, FMI_NOTE_BUFFER_CONFIRM);
+}
+
+static struct fmi_intel_step confirm_erase(struct fmi_intel *chip, unsigned quirks, uint32_t value)
+{
+	bool done = quirks & FM_FLASH_QUIRK_ERASE_AT_SETUP;
+
+	if ((value & 0xffu) != CONFIRM)
+		return bad_sequence(chip, quirks, FMI_ACTION_NONE, FMI_NOTE_ERASE_UNCONFIRMED);
+	return end(chip, done ? FMI_ACTION_NONE : FMI_ACTION_ERASE, FMI_NOTE_ERASE_CONFIRM);
+}
+
+struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, const struct fmi_intel_part *part,
 				      uint64_t off, uint32_t value)
 {
 	switch (chip->state) {
 	case FMI_INTEL_READY:
-		return ready(chip, value);
+		return ready(chip, part->quirks, value);
 	case FMI_INTEL_PROGRAM:
 		return end(chip, FMI_ACTION_PROGRAM, FMI_NOTE_NONE);
 	case FMI_INTEL_ERASE:
-		if ((value & 0xffu) != CONFIRM)
-			return bad_sequence(chip, FMI_ACTION_NONE, FMI_NOTE_ERASE_UNCONFIRMED);
-		return end(chip, FMI_ACTION_ERASE, FMI_NOTE_ERASE_CONFIRM);
+		return confirm_erase(chip, part->quirks, value);
 	case FMI_INTEL_LOCK:
-		return lock(chip, value);
+		return lock(chip, part->quirks, value);
 	case FMI_INTEL_COUNT:
-		return count(chip, buffer_len / width, value);
+		return count(chip, part, off, value);
 	case FMI_INTEL_DATA:
-		return data(chip, buffer_len, width, off);
+		return data(chip, part, off);
 	case FMI_INTEL_CONFIRM:
-		/* At any address: the buffer knows its own. */
-		if ((value & 0xffu) != CONFIRM)
-			return bad_sequence(chip, FMI_ACTION_BUFFER_DROP,
-					    FMI_NOTE_BUFFER_UNCONFIRMED);
-		return end(chip, FMI_ACTION_BUFFER_PROGRAM, FMI_NOTE_BUFFER_CONFIRM);
+		return confirm_buffer(chip, part->quirks, value);
 	case FMI_INTEL_STATES:
 		break;
 	}
 	return step(FMI_ACTION_NONE, FMI_NOTE_NONE);
 }
 
-void fmi_intel_refused(struct fmi_intel *chip, enum fmi_action action)
+void fmi_intel_refused(struct fmi_intel *chip, const struct fmi_intel_part *part,
+		       enum fmi_action action)
 {
+	const uint8_t locked = part->quirks & FM_FLASH_QUIRK_NO_LOCKS ? 0 : FMI_SR_LOCKED;
+
 	switch (action) {
 	case FMI_ACTION_PROGRAM:
+	case FMI_ACTION_BUFFER_PUT: /* only where BUFFER_FROM_COUNT asks so early */
 	case FMI_ACTION_BUFFER_PROGRAM:
 	case FMI_ACTION_LOCK:
 	case FMI_ACTION_LOCK_DOWN:
-		chip->sr |= FMI_SR_LOCKED | FMI_SR_PROGRAM;
+		chip->sr |= locked | FMI_SR_PROGRAM;
 		break;
 	case FMI_ACTION_ERASE:
 	case FMI_ACTION_CHIP_ERASE:
 	case FMI_ACTION_UNLOCK:
-		chip->sr |= FMI_SR_LOCKED | FMI_SR_ERASE;
+		chip->sr |= locked | FMI_SR_ERASE;
 		break;
 	case FMI_ACTION_NONE:
-	case FMI_ACTION_BUFFER_PUT:
+	case FMI_ACTION_BUFFER_OPEN:
 	case FMI_ACTION_BUFFER_DROP:
 		break;
 	}
@@ -250,14 +334,32 @@ bool fmi_intel_equal(const struct fmi_intel *a, const struct fmi_intel *b)
 	       a->lo == b->lo && a->hi == b->hi;
 }
 
-/* Is the buffer's part of the state what DATA and CONFIRM can have? */
-static bool buffer_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32_t buffer_len,
-			 unsigned width)
+/* The same for BUFFER_FROM_COUNT: all of the buffer is held from the count on. */
+static bool opened_buffer_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
+				uint64_t bank_len)
 {
-	uint32_t words = buffer_len / width;
+	bool bounded = !(part->quirks & FM_FLASH_QUIRK_COUNT_UNBOUNDED);
+
+	if (bounded && chip->words >= part->buffer_len / part->width)
+		return false;
+	if (chip->state == FMI_INTEL_CONFIRM ? chip->left : chip->left - 1 > chip->words)
+		return false;
+	return !chip->lo && chip->hi == part->buffer_len &&
+	       fmi_is_aligned(chip->window, part->buffer_len) &&
+	       fmi_in_range(chip->window, part->buffer_len, bank_len);
+}
+
+/* Is the buffer's part of the state what DATA and CONFIRM can have? */
+static bool buffer_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
+			 uint64_t bank_len)
+{
+	uint32_t buffer_len = part->buffer_len;
+	unsigned width = part->width;
 	bool empty = chip->lo == chip->hi;
 
-	if (chip->words >= words || chip->left > chip->words + 1)
+	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
+		return opened_buffer_valid(chip, part, bank_len);
+	if (chip->words >= buffer_len / width || chip->left > chip->words + 1)
 		return false;
 	if ((chip->state == FMI_INTEL_CONFIRM) != !chip->left)
 		return false;
@@ -270,20 +372,21 @@ static bool buffer_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32
 	       fmi_in_range(chip->window, buffer_len, bank_len);
 }
 
-bool fmi_intel_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32_t buffer_len,
-		     unsigned width)
+bool fmi_intel_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
+		     uint64_t bank_len)
 {
+	const uint8_t always = part->quirks & FM_FLASH_QUIRK_CLEAR_NOT_READY ? 0 : FMI_SR_READY;
 	const uint8_t known = FMI_SR_READY | FMI_SR_SEQUENCE | FMI_SR_LOCKED;
 	struct fmi_intel empty = *chip;
 
 	if (chip->state >= FMI_INTEL_STATES || chip->mode >= FMI_INTEL_MODES)
 		return false;
-	if ((chip->sr & ~known) || !(chip->sr & FMI_SR_READY))
+	if ((chip->sr & ~known) || (chip->sr & always) != always)
 		return false;
 	if (chip->state != FMI_INTEL_READY && chip->mode != FMI_INTEL_SHOW_STATUS)
 		return false;
 	if (chip->state == FMI_INTEL_DATA || chip->state == FMI_INTEL_CONFIRM)
-		return buffer_valid(chip, bank_len, buffer_len, width);
+		return buffer_valid(chip, part, bank_len);
 	fmi_intel_buffer_done(&empty);
 	return fmi_intel_equal(chip, &empty);
 }

@@ -42,6 +42,7 @@ enum fmi_action {
 	FMI_ACTION_NONE = 0,
 	FMI_ACTION_PROGRAM,        /* the word of this cycle */
 	FMI_ACTION_ERASE,          /* the block of this cycle */
+	FMI_ACTION_BUFFER_OPEN,    /* hold what the cells have there, for BUFFER_FROM_COUNT */
 	FMI_ACTION_BUFFER_PUT,     /* hold the word of this cycle */
 	FMI_ACTION_BUFFER_PROGRAM, /* [lo, hi) of the buffer */
 	FMI_ACTION_BUFFER_DROP,    /* forget [lo, hi) of the buffer */
@@ -99,14 +100,19 @@ struct fmi_intel_step {
 
 /* The state after power-on and reset. */
 void fmi_intel_reset(struct fmi_intel *chip);
-/*
- * A write of `value` at the bank word `off`. The write buffers of the bank's chips hold `buffer_len`
- * bytes together, `width` bytes a word.
- */
-struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, uint32_t buffer_len, unsigned width,
+/* What the chips of a bank have in common, and the state machine must know. */
+struct fmi_intel_part {
+	uint32_t buffer_len; /* bytes that the write buffers of the chips hold together */
+	unsigned width;      /* bytes of a word of the bank */
+	unsigned quirks;     /* enum fm_flash_quirk */
+};
+
+/* A write of `value` at the bank word `off`. */
+struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, const struct fmi_intel_part *part,
 				      uint64_t off, uint32_t value);
 /* The bank could not do `action`: the block is locked. */
-void fmi_intel_refused(struct fmi_intel *chip, enum fmi_action action);
+void fmi_intel_refused(struct fmi_intel *chip, const struct fmi_intel_part *part,
+		       enum fmi_action action);
 /* The action on the buffer is over: it holds nothing. */
 void fmi_intel_buffer_done(struct fmi_intel *chip);
 
@@ -138,8 +144,8 @@ static inline bool fmi_intel_takes_data(const struct fmi_intel *chip)
 
 bool fmi_intel_equal(const struct fmi_intel *a, const struct fmi_intel *b);
 /* Could a chip be in this state? For what comes from outside. */
-bool fmi_intel_valid(const struct fmi_intel *chip, uint64_t bank_len, uint32_t buffer_len,
-		     unsigned width);
+bool fmi_intel_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
+		     uint64_t bank_len);
 /* "read-array", ...; never NULL. */
 const char *fmi_intel_mode_name(enum fmi_intel_mode mode);
 /* The name of a command, or the misuse in words; "" for none. Never NULL. */

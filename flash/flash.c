@@ -154,6 +154,10 @@ static void flash_describe(void *state, const struct fm_visitor *v)
 	v->u64(v->ctx, "buffer_len", f->geo.buffer_len);
 	v->text(v->ctx, "narrow", narrow_name(f->narrow));
 	v->u64(v->ctx, "read_only", f->read_only);
+	for (unsigned bit = 1; fm_flash_quirk_name(bit); bit <<= 1) {
+		if (f->part.quirks & bit)
+			v->text(v->ctx, "quirk", fm_flash_quirk_name(bit));
+	}
 }
 
 static void flash_free(void *state)
@@ -224,6 +228,11 @@ static int check(const struct fm_flash_config *c, const char *name, struct fm_er
 	if (c->set != FM_FLASH_INTEL && c->set != FM_FLASH_AMD)
 		return BAD(err, "%s: fm_flash_config.set is %d, expected %d (Intel) or %d (AMD)",
 			   name, (int)c->set, FM_FLASH_INTEL, FM_FLASH_AMD);
+	if (c->set == FM_FLASH_AMD && c->quirks)
+		return BAD(
+			err,
+			"%s: fm_flash_config.quirks is 0x%x, expected 0: quirks are of the Intel set",
+			name, c->quirks);
 	if ((unsigned)c->narrow > FM_FLASH_NARROW_BROADCAST)
 		return BAD(err,
 			   "%s: fm_flash_config.narrow is %d, expected 0 (ignore), 1 (lanes) or 2 "
@@ -255,6 +264,8 @@ static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char
 	unsigned width;
 	int rc = fmi_geometry_init(&f->geo, c, name, err);
 
+	if (!rc)
+		rc = fmi_quirks_check(c->quirks, &f->geo, name, err);
 	if (rc)
 		return rc;
 	f->block = c->block;
@@ -267,6 +278,8 @@ static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char
 	f->all = (1u << f->geo.chips) - 1;
 	f->chip_mask = fmi_size_mask(f->geo.chip_width);
 	f->word_mask = fmi_size_mask(f->geo.bank_width);
+	f->part = (struct fmi_intel_part){ f->geo.buffer_len, f->geo.bank_width, c->quirks };
+	f->more_len = c->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT ? 0 : f->geo.buffer_len;
 	for (width = 0; width < f->geo.bank_width; width += f->geo.chip_width)
 		f->repeat |= UINT64_C(1) << (8 * width);
 	f->buffer = malloc(f->geo.buffer_len);

@@ -119,7 +119,9 @@ struct fmi_flash {
 	uint16_t device_id;
 	uint16_t extended_id[2]; /* AMD only */
 
-	fmi_chips all;      /* every chip */
+	fmi_chips all; /* every chip */
+	struct fmi_intel_part part;
+	uint32_t more_len;  /* for fmi_lanes_more_data(): buffer_len, or 0 where quirks forbid it */
 	uint64_t chip_mask; /* data bits of one chip */
 	uint64_t repeat;    /* times a chip's value: that value on every chip's lanes */
 	uint64_t word_mask; /* data bits of the bank */
@@ -170,7 +172,7 @@ static inline bool fmi_chip_more_data(const struct fmi_flash *f, struct fmi_chip
 {
 	switch (f->set) {
 	case FM_FLASH_INTEL:
-		return fmi_intel_more_data(&chip->intel, f->geo.buffer_len, f->geo.bank_width, off);
+		return fmi_intel_more_data(&chip->intel, f->more_len, f->geo.bank_width, off);
 	case FM_FLASH_AMD:
 		return fmi_amd_more_data(&chip->amd, f->geo.buffer_len, f->geo.bank_width, off);
 	}
@@ -204,6 +206,13 @@ void fmi_lanes_reset(struct fmi_flash *f);
 struct fmi_held fmi_chip_held(enum fm_flash_set set, const struct fmi_chip *chip);
 /* If all chips are alike, keep only one state from now on. */
 void fmi_lanes_join(struct fmi_flash *f);
+/* Trace what a cycle (its off, size and value in `event`) was to a chip that was in mode `before`. */
+void fmi_lanes_trace(struct fmi_flash *f, struct fm_trace_event event, unsigned chip,
+		     enum fmi_intel_note note, enum fmi_intel_mode before);
+
+/* The same where the bank is one state machine (FM_FLASH_QUIRK_ONE_STATE). */
+unsigned fmi_whole_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
+uint64_t fmi_whole_read(struct fmi_flash *f, uint64_t off, unsigned size);
 
 /* --- array: the cells -------------------------------------------------------------------------- */
 
@@ -229,7 +238,16 @@ void fmi_array_buffer_drop(struct fmi_flash *f, fmi_chips chips, uint32_t lo, ui
 /* FMI_ACTION_LOCK, UNLOCK, LOCK_DOWN. */
 void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi_action how,
 		    fmi_chips *refused);
+/* Which chips refuse to change the block that contains `off`. */
+fmi_chips fmi_array_locked(const struct fmi_flash *f, uint64_t off);
 uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t off);
+/*
+ * For a bank that is one state machine: program `size` bytes; hold all that the cells have behind
+ * `window`; program what is held there.
+ */
+unsigned fmi_array_store(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t data);
+void fmi_array_open_window(struct fmi_flash *f, uint64_t window);
+unsigned fmi_array_store_window(struct fmi_flash *f, uint64_t window);
 /* Cells and buffers FF, locks or not; the dirty log and the medium stream are told. */
 unsigned fmi_array_sanitize(struct fmi_flash *f);
 
@@ -243,6 +261,12 @@ uint16_t fmi_query_id(const struct fmi_flash *f, unsigned chip, uint64_t off);
 /* The same of AMD chips. */
 uint8_t fmi_query_amd_read(const struct fmi_flash *f, uint64_t off);
 uint16_t fmi_query_autoselect(const struct fmi_flash *f, unsigned chip, uint64_t off);
+
+/* --- quirks ------------------------------------------------------------------------------------- */
+
+/* Do the quirks go together, and with this geometry? FM_ERR_ARG: the quirk is named. */
+int fmi_quirks_check(unsigned quirks, const struct fmi_geometry *geo, const char *name,
+		     struct fm_error *err);
 
 /* --- saved state --------------------------------------------------------------------------------- */
 

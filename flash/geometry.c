@@ -108,17 +108,26 @@ static uint32_t fitting_buffer(const struct fmi_geometry *geo, uint32_t len)
 	return len;
 }
 
+/* What the config leaves open, no more than `max`. */
+static uint64_t default_buffer(const struct fmi_geometry *geo, unsigned quirks, uint64_t max)
+{
+	uint64_t len = (uint64_t)DEFAULT_CHIP_BUFFER * geo->chips;
+
+	if (quirks & FM_FLASH_QUIRK_QEMU_TABLE)
+		len = (geo->bank_width == 1 ? 256 : 2048) * (uint64_t)geo->chips;
+	return fitting_buffer(geo, (uint32_t)fmi_min_u64(len, max));
+}
+
 static int init_buffer(struct fmi_geometry *geo, const struct fm_flash_config *cfg,
 		       const char *name, struct fm_error *err)
 {
-	/* The count is one data word of a chip. */
-	uint64_t words_max = geo->chip_width == 1 ? 256 : 65536;
-	uint64_t max = words_max * geo->bank_width;
+	/* The count is one data word of a chip; with its window known before, no count is needed. */
+	bool narrow = geo->chip_width == 1 && !(cfg->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT);
+	uint64_t max = (narrow ? 256u : 65536u) * (uint64_t)geo->bank_width;
 	uint64_t len = cfg->buffer_len;
 
 	if (!len)
-		len = fitting_buffer(geo, (uint32_t)fmi_min_u64(
-						  (uint64_t)DEFAULT_CHIP_BUFFER * geo->chips, max));
+		len = default_buffer(geo, cfg->quirks, max);
 	if (!fmi_is_pow2(len) || len < geo->bank_width || len > max ||
 	    fitting_buffer(geo, (uint32_t)len) != len)
 		return BAD(err,

@@ -124,14 +124,9 @@ struct told {
 	const char *mode; /* NULL: as before */
 };
 
-static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip, struct told told)
+/* `event` has the cycle's off, size and value. */
+static void trace_step(struct fmi_flash *f, struct fm_trace_event event, struct told told)
 {
-	struct fm_trace_event event = {
-		.off = c->off,
-		.size = f->geo.bank_width,
-		.value = lane_value(f, c->command, chip),
-	};
-
 	if (*told.text) {
 		event.kind = told.misuse ? FM_TRACE_MISUSE : FM_TRACE_COMMAND;
 		event.text = told.text;
@@ -144,21 +139,38 @@ static void trace_step(struct fmi_flash *f, const struct cycle *c, unsigned chip
 	}
 }
 
+void fmi_lanes_trace(struct fmi_flash *f, struct fm_trace_event event, unsigned chip,
+		     enum fmi_intel_note note, enum fmi_intel_mode before)
+{
+	enum fmi_intel_mode mode = fmi_flash_chip(f, chip)->intel.mode;
+
+	trace_step(f, event,
+		   (struct told){
+			   .text = fmi_intel_note_text(note),
+			   .misuse = note >= FMI_NOTE_MISUSE,
+			   .mode = mode == before ? NULL : fmi_intel_mode_name(mode),
+		   });
+}
+
+static struct fm_trace_event event_of(const struct fmi_flash *f, const struct cycle *c,
+				      unsigned chip)
+{
+	return (struct fm_trace_event){
+		.off = c->off,
+		.size = f->geo.bank_width,
+		.value = lane_value(f, c->command, chip),
+	};
+}
+
 static inline enum fmi_action step_intel(struct fmi_flash *f, const struct cycle *c, unsigned chip)
 {
 	struct fmi_intel *state = &fmi_flash_chip(f, chip)->intel;
 	enum fmi_intel_mode before = state->mode;
-	struct fmi_intel_step step = fmi_intel_write(state, f->geo.buffer_len, f->geo.bank_width,
-						     c->off, lane_value(f, c->command, chip));
+	uint32_t value = lane_value(f, c->command, chip);
+	struct fmi_intel_step step = fmi_intel_write(state, &f->part, c->off, value);
 
 	if (fm_trace_on(f->dev))
-		trace_step(f, c, chip,
-			   (struct told){
-				   .text = fmi_intel_note_text(step.note),
-				   .misuse = step.note >= FMI_NOTE_MISUSE,
-				   .mode = state->mode == before ? NULL
-								 : fmi_intel_mode_name(state->mode),
-			   });
+		fmi_lanes_trace(f, event_of(f, c, chip), chip, step.note, before);
 	return step.action;
 }
 
@@ -170,7 +182,7 @@ static inline enum fmi_action step_amd(struct fmi_flash *f, const struct cycle *
 		fmi_amd_write(state, &f->geo, c->off, lane_value(f, c->command, chip));
 
 	if (fm_trace_on(f->dev))
-		trace_step(f, c, chip,
+		trace_step(f, event_of(f, c, chip),
 			   (struct told){
 				   .text = fmi_amd_note_text(step.note),
 				   .misuse = step.note >= FMI_AMD_NOTE_MISUSE,
@@ -227,7 +239,7 @@ static void refuse(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 		part(f);
 	for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++) {
 		if (chips & 1u << n)
-			fmi_intel_refused(&f->chip[n].intel, action);
+			fmi_intel_refused(&f->chip[n].intel, &f->part, action);
 	}
 }
 
@@ -240,6 +252,7 @@ static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 
 	switch (action) {
 	case FMI_ACTION_NONE:
+	case FMI_ACTION_BUFFER_OPEN: /* only where the bank is one state machine */
 		return 0;
 	case FMI_ACTION_BUFFER_PUT:
 		fmi_array_buffer_put(f, chips, (uint32_t)(c->off & (f->geo.buffer_len - 1)),
@@ -409,6 +422,8 @@ unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint6
 		.bytes = f->word_mask,
 	};
 
+	if (f->part.quirks & FM_FLASH_QUIRK_ONE_STATE)
+		return fmi_whole_write(f, off, size, value);
 	if (size != width || (off & (width - 1)))
 		return split(f, off, size, value);
 	return cycle(f, &c);
@@ -490,6 +505,8 @@ uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size)
 
 	if (fmi_flash_mappable(f))
 		return fmi_mem_read(f->array + off, size);
+	if (f->part.quirks & FM_FLASH_QUIRK_ONE_STATE)
+		return fmi_whole_read(f, off, size);
 	for (unsigned done = 0; done < size;) {
 		unsigned skip = (unsigned)((off + done) & (width - 1));
 		unsigned n = size - done < width - skip ? size - done : width - skip;

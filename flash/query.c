@@ -33,6 +33,7 @@
 #define PRI_FEATURES 5u
 #define PRI_LOCK_STATUS 10u
 #define PRI_VCC 12u
+#define PRI_PROTECTION_FIELDS 14u
 
 /* The AMD extension: where it is, and offsets in the query structure. */
 #define AMD_PRI 0x40u
@@ -124,6 +125,22 @@ static void put_amd_extension(uint8_t *q)
 	q[AMD_PROTECT_SCHEME] = 4; /* by a voltage, so by nothing that a guest can write */
 }
 
+/* What QEMU 7.2 says of any bank: a part that is none. */
+static void put_qemu(struct fmi_flash *f, uint8_t pri)
+{
+	uint8_t *q = f->query;
+
+	q[VCC_MIN] = 0x45;
+	q[VCC_MAX] = 0x55;
+	/* The lowest bit of the length, so that it is too small where that is no power of two. */
+	q[CHIP_LEN] = (uint8_t)__builtin_ctzll(f->geo.len / f->geo.chips);
+	fmi_put_le16(q + INTERFACE, 2); /* x8 and x16 */
+	fmi_put_le16(q + BUFFER_LEN, f->geo.bank_width == 1 ? 8 : 11);
+	memset(q + pri + PRI_MINOR, 0, FMI_QUERY_LEN - pri - PRI_MINOR);
+	q[pri + PRI_MINOR] = '0';
+	q[pri + PRI_PROTECTION_FIELDS] = 1;
+}
+
 void fmi_query_build(struct fmi_flash *f)
 {
 	uint8_t *q = f->query;
@@ -156,6 +173,8 @@ void fmi_query_build(struct fmi_flash *f)
 		put_regions(q, &f->geo, false);
 		put_extension(q + pri);
 	}
+	if (f->part.quirks & FM_FLASH_QUIRK_QEMU_TABLE)
+		put_qemu(f, pri);
 }
 
 /* The word of a chip, counted from the start of its block: every block answers alike. */
@@ -173,6 +192,8 @@ uint8_t fmi_query_read(const struct fmi_flash *f, uint64_t off)
 
 uint16_t fmi_query_id(const struct fmi_flash *f, unsigned chip, uint64_t off)
 {
+	if (f->part.quirks & FM_FLASH_QUIRK_NO_CODES)
+		return 0;
 	switch (word_in_block(f, off)) {
 	case ID_MANUFACTURER:
 		return f->manufacturer;

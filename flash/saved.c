@@ -90,8 +90,7 @@ static bool get_chip(const struct fmi_flash *f, struct fm_state_reader *r, struc
 	switch (f->set) {
 	case FM_FLASH_INTEL:
 		get_intel(r, &chip->intel);
-		return fmi_intel_valid(&chip->intel, f->geo.len, f->geo.buffer_len,
-				       f->geo.bank_width);
+		return fmi_intel_valid(&chip->intel, &f->part, f->geo.len);
 	case FM_FLASH_AMD:
 		return get_amd(r, &chip->amd) && fmi_amd_valid(&chip->amd, &f->geo);
 	}
@@ -116,6 +115,8 @@ void fmi_flash_save(struct fmi_flash *f, struct fm_state_writer *w)
 	if (any_holds_data(f, f->chip, f->together ? 1 : geo->chips))
 		fm_state_put_bytes(w, f->buffer, geo->buffer_len);
 	fm_state_put_bytes(w, f->locks, (size_t)geo->blocks * geo->chips);
+	if (f->part.quirks)
+		fm_state_put_u32(w, f->part.quirks);
 }
 
 static int expect(struct fmi_flash *f, const char *what, uint64_t got, uint64_t want,
@@ -163,7 +164,12 @@ static int load_chips(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 		      struct fm_error *err)
 {
 	for (unsigned n = 0; n < f->geo.chips; n++) {
-		if (!get_chip(f, r, &in->chip[n]))
+		bool ok = get_chip(f, r, &in->chip[n]);
+
+		/* A bank that is one state machine has one state. */
+		if (ok && (f->part.quirks & FM_FLASH_QUIRK_ONE_STATE))
+			ok = fmi_intel_equal(&in->chip[n].intel, &in->chip[0].intel);
+		if (!ok)
 			return fm_error_set(err, FM_ERR_FORMAT, 0,
 					    "%s: saved state: chip %u is in a state that no "
 					    "sequence leads to",
@@ -230,6 +236,9 @@ static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_read
 			"any",
 			fm_dev_name(f->dev));
 	rc = load_locks(f, in, r, err);
+	/* A bank without quirks has none in its state. */
+	if (!rc && f->part.quirks)
+		rc = expect(f, "quirks", fm_state_get_u32(r), f->part.quirks, err);
 	if (rc)
 		return rc;
 	if (fm_state_overrun(r) || fm_state_left(r))

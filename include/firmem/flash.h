@@ -47,6 +47,59 @@ enum fm_flash_narrow {
 	FM_FLASH_NARROW_BROADCAST,
 };
 
+/*
+ * Where a bank departs from the datasheets, on purpose, because something that exists does. No bit:
+ * the datasheet. "3.0/n" is a section of Intel's "3 Volt Intel StrataFlash Memory 28F128J3" data
+ * sheet (command definitions, status register, write to buffer, block erase and lock), which each
+ * bit breaks; docs/flash-differences.md lists what a guest sees.
+ */
+enum fm_flash_quirk {
+	/* 50 clears SR.7 too, until the next operation. Datasheet: 50 clears SR.1, 3, 4, 5; SR.7 is
+	   the write state machine's, which is ready (Status Register Definitions). */
+	FM_FLASH_QUIRK_CLEAR_NOT_READY = 1 << 0,
+	/* 50 returns to read-array. Datasheet: only FF does (Read Array Command). */
+	FM_FLASH_QUIRK_CLEAR_READS_ARRAY = 1 << 1,
+	/* A code that begins no command, B0 and D0 among them, returns to read-array. Datasheet: not
+	   a command, no effect; B0 and D0 with nothing under way neither (Command Definitions). */
+	FM_FLASH_QUIRK_UNKNOWN_READS_ARRAY = 1 << 2,
+	/* A wrong second cycle returns to read-array. Datasheet: SR.4 and SR.5 are set, the status
+	   is shown (Status Register Definitions, "command sequence error"). */
+	FM_FLASH_QUIRK_SILENT_SEQUENCE = 1 << 3,
+	/* Query mode is left by FF alone. Datasheet: by any valid command (Read Query Mode). */
+	FM_FLASH_QUIRK_QUERY_STICKS = 1 << 4,
+	/* The block is erased at 20. Datasheet: at the confirm, D0 (Block Erase Command). */
+	FM_FLASH_QUIRK_ERASE_AT_SETUP = 1 << 5,
+	/* 60/01 and 60/D0 lock nothing, 60/2F is a wrong sequence, SR.1 is never set. Datasheet:
+	   locked blocks refuse (Set Block Lock-Bit, Block Erase, Program; SR.1). */
+	FM_FLASH_QUIRK_NO_LOCKS = 1 << 6,
+	/* The bank is one state machine: an access of up to 4 bytes is one cycle, whatever the
+	   bank's width, its low byte the command, its bytes the data; an unaligned one is aligned
+	   pieces, one of 8 bytes two; reads of status, codes and query are right-justified in the
+	   access, and count from the start of the bank. `narrow` has no effect. Datasheet: a chip sees
+	   its data lines (Bus Operations). Needs bank_width up to 4 and BUFFER_FROM_COUNT. */
+	FM_FLASH_QUIRK_ONE_STATE = 1 << 7,
+	/* The write buffer lies where the count was written; a word elsewhere sets SR.4 and is
+	   dropped; the confirm fails, back to read-array, while SR.4 is set from whenever. Datasheet:
+	   the first data word's address is the start (Write to Buffer). Needs ONE_STATE. */
+	FM_FLASH_QUIRK_BUFFER_FROM_COUNT = 1 << 8,
+	/* Any count is taken. Datasheet: at most the buffer's words, else SR.4 and SR.5 (Write to
+	   Buffer). Needs BUFFER_FROM_COUNT. */
+	FM_FLASH_QUIRK_COUNT_UNBOUNDED = 1 << 9,
+	/* Programming stores: bits become 1 again. Datasheet: it makes zeros only, erase makes ones
+	   (Program). Needs ONE_STATE. */
+	FM_FLASH_QUIRK_OVERWRITE = 1 << 10,
+	/* The query table of QEMU: extension 1.0 without features, x8/x16, 5 V, buffer of 256 bytes
+	   (bank_width 1) or 2 KiB a chip. Datasheet: of the part (Query Structure). One region. */
+	FM_FLASH_QUIRK_QEMU_TABLE = 1 << 11,
+	/* As QEMU's boards that do not say what chips the bank is made of: status on D0-D7 and
+	   D16-D23, both codes in one word, query bytes on the lowest lane, both repeating every 256
+	   bytes. Datasheet: each chip drives its lanes. Needs ONE_STATE and chip_width ==
+	   bank_width. */
+	FM_FLASH_QUIRK_NO_CHIP_WIDTH = 1 << 12,
+	/* The codes read 0. Datasheet: manufacturer and device code (Read Identifier Codes). */
+	FM_FLASH_QUIRK_NO_CODES = 1 << 13,
+};
+
 /* A run of erase blocks ("sectors") of one size. */
 struct fm_flash_region {
 	/* Bytes of a block of the bank, the chips' blocks side by side: 256 to 65535 * 256 a chip. */
@@ -93,6 +146,7 @@ struct fm_flash_config {
 	 * 555 and 2AA.
 	 */
 	bool byte_mode;
+	unsigned quirks; /* enum fm_flash_quirk, or'ed; see fm_flash_profile() */
 };
 
 /*
@@ -115,6 +169,26 @@ struct fm_flash_config {
  */
 FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
 			struct fm_error *err);
+
+/*
+ * Set cfg->quirks and cfg->narrow as the profile of that name has them, and fields of the geometry that
+ * are 0 as it wants them; fill in cfg->struct_size first, everything else before or after. Profiles:
+ *
+ * datasheet      no quirk; what a config of zeros is
+ * virt           the banks of QEMU's "virt" machine as U-Boot finds them whole: no quirk, 2 x 16 bits,
+ *                narrow writes ignored
+ * ovmf           the flash driver of OVMF for x86 and of coreboot finds it: 50 leaves a status of 0x00;
+ *                8 bits wide
+ * qemu-7.2       QEMU 7.2.22's cfi.pflash01 with a device-width ("virt" machines)
+ * qemu-7.2-board the same without a device-width and without codes (x86 "pc", most older boards)
+ *
+ * FM_ERR_ARG: no such profile; the message offers the nearest names.
+ */
+FM_API int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_error *err);
+/* The n-th profile's name, NULL after the last. Any thread. */
+FM_API const char *fm_flash_profile_name(unsigned n);
+/* The name of one quirk bit in lower case, "clear-not-ready"; NULL for anything else. Any thread. */
+FM_API const char *fm_flash_quirk_name(unsigned quirk);
 
 /* Counters since the device was made; for tools and tests. */
 struct fm_flash_stats {

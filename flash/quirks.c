@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Quirks and profiles by name. */
+#include "flash/flash_private.h"
+
+#include "devices/bytes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BAD(err, ...) fm_error_set(err, FM_ERR_ARG, 0, __VA_ARGS__)
+
+static const char *const quirk_names[] = {
+	"clear-not-ready", "clear-reads-array", "unknown-reads-array",
+	"silent-sequence", "query-sticks",      "erase-at-setup",
+	"no-locks",        "one-state",         "buffer-from-count",
+	"count-unbounded", "overwrite",         "qemu-table",
+	"no-chip-width",   "no-codes",
+};
+#define QUIRKS (sizeof(quirk_names) / sizeof(quirk_names[0]))
+
+/* Everything that QEMU 7.2.22 does otherwise, on a bank whose chips' width it was told. */
+#define QEMU_7_2                                                                                 \
+	(FM_FLASH_QUIRK_CLEAR_NOT_READY | FM_FLASH_QUIRK_CLEAR_READS_ARRAY |                     \
+	 FM_FLASH_QUIRK_UNKNOWN_READS_ARRAY | FM_FLASH_QUIRK_SILENT_SEQUENCE |                   \
+	 FM_FLASH_QUIRK_QUERY_STICKS | FM_FLASH_QUIRK_ERASE_AT_SETUP | FM_FLASH_QUIRK_NO_LOCKS | \
+	 FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT |                           \
+	 FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_QEMU_TABLE)
+
+struct profile {
+	const char *name;
+	unsigned quirks;
+	enum fm_flash_narrow narrow;
+	unsigned bank_width; /* where the config says nothing; 0: as the config's zero */
+	unsigned chip_width;
+	bool one_chip; /* chip_width as bank_width */
+};
+
+static const struct profile profiles[] = {
+	{ .name = "datasheet" },
+	{ .name = "virt", .bank_width = 4, .chip_width = 2 },
+	{ .name = "ovmf",
+	  .quirks = FM_FLASH_QUIRK_CLEAR_NOT_READY,
+	  .bank_width = 1,
+	  .chip_width = 1 },
+	{ .name = "qemu-7.2", .quirks = QEMU_7_2, .narrow = FM_FLASH_NARROW_BROADCAST },
+	{ .name = "qemu-7.2-board",
+	  .quirks = QEMU_7_2 | FM_FLASH_QUIRK_NO_CHIP_WIDTH | FM_FLASH_QUIRK_NO_CODES,
+	  .narrow = FM_FLASH_NARROW_BROADCAST,
+	  .one_chip = true },
+};
+#define PROFILES (sizeof(profiles) / sizeof(profiles[0]))
+
+const char *fm_flash_profile_name(unsigned n)
+{
+	return n < PROFILES ? profiles[n].name : NULL;
+}
+
+const char *fm_flash_quirk_name(unsigned quirk)
+{
+	for (unsigned n = 0; n < QUIRKS; n++) {
+		if (quirk == 1u << n)
+			return quirk_names[n];
+	}
+	return NULL;
+}
+
+/* --- the nearest names ------------------------------------------------------------------- */
+
+#define NAME_MAX_LEN 31u
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+	unsigned ab = a < b ? a : b;
+
+	return ab < c ? ab : c;
+}
+
+/* How many letters to insert, delete or change to make b of a (Levenshtein). */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned row[NAME_MAX_LEN + 1];
+	size_t la = strnlen(a, NAME_MAX_LEN);
+	size_t lb = strnlen(b, NAME_MAX_LEN);
+
+	for (unsigned j = 0; j <= lb; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= la; i++) {
+		unsigned diagonal = row[0];
+
+		row[0] = i;
+		for (unsigned j = 1; j <= lb; j++) {
+			unsigned above = row[j];
+
+			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			diagonal = above;
+		}
+	}
+	return row[lb];
+}
+
+/* How far a name is: not at all where it is the beginning. */
+static unsigned farness(const char *name, const char *profile)
+{
+	return *name && !strncmp(name, profile, strlen(name)) ? 0 : distance(name, profile);
+}
+
+static int unknown(const char *name, struct fm_error *err)
+{
+	unsigned best = UINT32_MAX;
+	char near[PROFILES * (NAME_MAX_LEN + 5)] = "";
+
+	for (unsigned n = 0; n < PROFILES; n++) {
+		unsigned d = farness(name, profiles[n].name);
+		size_t len = strlen(near);
+
+		if (d < best)
+			len = 0;
+		if (d > best)
+			continue;
+		best = d;
+		snprintf(near + len, sizeof(near) - len, "%s\"%s\"", len ? " or " : "",
+			 profiles[n].name);
+	}
+	return BAD(err, "no flash profile \"%.*s\", expected one as %s", (int)NAME_MAX_LEN, name,
+		   near);
+}
+
+int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_error *err)
+{
+	const struct profile *p = profiles;
+
+	if (!name || !cfg || cfg->struct_size != sizeof(*cfg))
+		return BAD(err, "fm_flash_profile: name or cfg is NULL, or cfg->struct_size is not "
+				"sizeof(struct fm_flash_config)");
+	while (p < profiles + PROFILES && strcmp(p->name, name))
+		p++;
+	if (p == profiles + PROFILES)
+		return unknown(name, err);
+	cfg->quirks = p->quirks;
+	cfg->narrow = p->narrow;
+	if (!cfg->bank_width)
+		cfg->bank_width = p->bank_width;
+	if (!cfg->chip_width && p->chip_width <= cfg->bank_width)
+		cfg->chip_width = p->chip_width;
+	if (!cfg->chip_width && p->one_chip)
+		cfg->chip_width = cfg->bank_width ? cfg->bank_width : 4;
+	return 0;
+}
+
+/* --- which go together ------------------------------------------------------------------- */
+
+/* The first bit is of use only with the second. */
+static const unsigned needs[][2] = {
+	{ FM_FLASH_QUIRK_ONE_STATE, FM_FLASH_QUIRK_BUFFER_FROM_COUNT },
+	{ FM_FLASH_QUIRK_BUFFER_FROM_COUNT, FM_FLASH_QUIRK_ONE_STATE },
+	{ FM_FLASH_QUIRK_COUNT_UNBOUNDED, FM_FLASH_QUIRK_BUFFER_FROM_COUNT },
+	{ FM_FLASH_QUIRK_OVERWRITE, FM_FLASH_QUIRK_ONE_STATE },
+	{ FM_FLASH_QUIRK_NO_CHIP_WIDTH, FM_FLASH_QUIRK_ONE_STATE },
+};
+
+int fmi_quirks_check(unsigned quirks, const struct fmi_geometry *geo, const char *name,
+		     struct fm_error *err)
+{
+	if (quirks >> QUIRKS)
+		return BAD(err, "%s: fm_flash_config.quirks is 0x%x, expected bits below 0x%x",
+			   name, quirks, 1u << QUIRKS);
+	for (unsigned i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+		if ((quirks & needs[i][0]) && !(quirks & needs[i][1]))
+			return BAD(err, "%s: fm_flash_config.quirks has %s, expected %s with it",
+				   name, fm_flash_quirk_name(needs[i][0]),
+				   fm_flash_quirk_name(needs[i][1]));
+	}
+	if ((quirks & FM_FLASH_QUIRK_ONE_STATE) && geo->bank_width > 4)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has one-state, expected a bank_width "
+			   "of at most 4, not %u",
+			   name, geo->bank_width);
+	if ((quirks & FM_FLASH_QUIRK_NO_CHIP_WIDTH) && geo->chips != 1)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has no-chip-width, expected chip_width "
+			   "%u as bank_width, not %u",
+			   name, geo->bank_width, geo->chip_width);
+	if ((quirks & FM_FLASH_QUIRK_QEMU_TABLE) && geo->nregions != 1)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has qemu-table, expected one region, "
+			   "not %u",
+			   name, geo->nregions);
+	return 0;
+}
