@@ -124,16 +124,20 @@ static int init_buffer(struct fmi_geometry *geo, const struct fm_flash_config *c
 	/* The count is one data word of a chip; with its window known before, no count is needed. */
 	bool narrow = geo->chip_width == 1 && !(cfg->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT);
 	uint64_t max = (narrow ? 256u : 65536u) * (uint64_t)geo->bank_width;
+	/* A piece of an access to a bank of one state is up to 4 bytes. */
+	unsigned min = (cfg->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT) && geo->bank_width < 4
+			       ? 4
+			       : geo->bank_width;
 	uint64_t len = cfg->buffer_len;
 
 	if (!len)
 		len = default_buffer(geo, cfg->quirks, max);
-	if (!fmi_is_pow2(len) || len < geo->bank_width || len > max ||
+	if (!fmi_is_pow2(len) || len < min || len > max ||
 	    fitting_buffer(geo, (uint32_t)len) != len)
 		return BAD(err,
 			   "%s: fm_flash_config.buffer_len is 0x%llx, expected a power of two from "
 			   "0x%x to 0x%llx bytes that divides every block",
-			   name, (unsigned long long)len, geo->bank_width, (unsigned long long)max);
+			   name, (unsigned long long)len, min, (unsigned long long)max);
 	geo->buffer_len = (uint32_t)len;
 	return 0;
 }

@@ -59,6 +59,28 @@ static uint8_t *guarded(unsigned n)
 
 /* --- the bank ---------------------------------------------------------------------------- */
 
+/* Any that go together, and now and then some that do not. */
+static void choose_quirks(struct run *r)
+{
+	const unsigned whole = FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT;
+	const unsigned need_whole = whole | FM_FLASH_QUIRK_COUNT_UNBOUNDED |
+				    FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_NO_CHIP_WIDTH;
+	struct tape *t = &r->tape;
+	unsigned quirks = (unsigned)tape_number(t, 2) & 0x3fff;
+
+	if (tape_one_in(t, 2))
+		return;
+	if (r->cfg.nregions > 1)
+		quirks &= ~(unsigned)FM_FLASH_QUIRK_QEMU_TABLE;
+	if (r->cfg.chip_width != r->cfg.bank_width)
+		quirks &= ~(unsigned)FM_FLASH_QUIRK_NO_CHIP_WIDTH;
+	if (tape_one_in(t, 2))
+		quirks |= whole;
+	else if (!tape_one_in(t, 16))
+		quirks &= ~need_whole;
+	r->cfg.quirks = quirks;
+}
+
 static void choose_geometry(struct run *r)
 {
 	struct tape *t = &r->tape;
@@ -88,6 +110,8 @@ static void choose_geometry(struct run *r)
 	cfg->buffer_len = tape_one_in(t, 2) ? 0 : cfg->bank_width << tape_below(t, 6);
 	cfg->read_only = tape_one_in(t, 16);
 	cfg->byte_mode = cfg->set == FM_FLASH_AMD && cfg->chip_width == 1 && tape_one_in(t, 2);
+	if (cfg->set == FM_FLASH_INTEL)
+		choose_quirks(r);
 }
 
 static void make_block(struct side *side, uint8_t *end, uint64_t len)
@@ -109,6 +133,7 @@ static unsigned on_op(void *ctx, const struct fm_medium_op *op)
 {
 	struct run *r = ctx;
 	uint8_t *told = r->told + op->off;
+	bool overwrites = r->cfg.quirks & FM_FLASH_QUIRK_OVERWRITE;
 	bool changed = false;
 
 	TAPE_CHECK(op->len && op->off < r->len && op->len <= r->len - op->off);
@@ -116,7 +141,10 @@ static unsigned on_op(void *ctx, const struct fm_medium_op *op)
 		uint8_t now = op->data ? op->data[i] : 0xff;
 
 		TAPE_CHECK(now == r->one.array[op->off + i]);
-		TAPE_CHECK(op->kind == FM_MEDIUM_PROGRAM ? !(now & ~told[i]) : !(told[i] & ~now));
+		if (op->kind == FM_MEDIUM_PROGRAM)
+			TAPE_CHECK(overwrites || !(now & ~told[i]));
+		else
+			TAPE_CHECK(!(told[i] & ~now));
 		changed |= now != told[i];
 		told[i] = now;
 	}

@@ -120,7 +120,7 @@ struct fm_flash_config {
 	enum fm_flash_narrow narrow;
 	/*
 	 * Bytes of the bank's write buffer: a power of two that divides every block, at most 65536
-	 * words of a chip (256 where chip_width is 1). 0 = 1024 a chip, or the most that fits.
+	 * words of a chip (256 where chip_width is 1); with BUFFER_FROM_COUNT at least 4. 0 = 1024 a chip, or the most that fits.
 	 */
 	uint32_t buffer_len;
 	uint16_t manufacturer; /* 0 = 0x0089, Intel; 0x0001, AMD */

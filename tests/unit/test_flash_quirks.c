@@ -143,6 +143,10 @@ static void quirks_that_do_not_go_with_the_geometry_are_refused(void **state)
 	cfg = profile_config("qemu-7.2-board");
 	cfg.chip_width = 1;
 	refused(cfg, "expected chip_width 2 as bank_width, not 1");
+	/* An access is held whole: 4 bytes, also where the bank is narrower. */
+	cfg = profile_config("qemu-7.2-board");
+	cfg.buffer_len = 2;
+	refused(cfg, "buffer_len is 0x2, expected a power of two from 0x4");
 	cfg = profile_config("qemu-7.2");
 	cfg.regions[0].count = 1;
 	cfg.regions[1] = (struct fm_flash_region){ 128 * KIB, 2 };
