@@ -134,6 +134,15 @@ static void quirks_that_do_not_go_together_are_refused(void **state)
 	}
 }
 
+static void an_amd_bank_has_no_quirks(void **state)
+{
+	struct fm_flash_config cfg = profile_config("datasheet");
+
+	cfg.set = FM_FLASH_AMD;
+	cfg.quirks = FM_FLASH_QUIRK_CLEAR_NOT_READY;
+	refused(cfg, "quirks are of the Intel set");
+}
+
 static void quirks_that_do_not_go_with_the_geometry_are_refused(void **state)
 {
 	struct fm_flash_config cfg = profile_config("qemu-7.2");
@@ -464,6 +473,7 @@ int main(void)
 		cmocka_unit_test(a_profile_needs_a_config_of_this_size),
 		cmocka_unit_test(only_single_quirk_bits_have_names),
 		cmocka_unit_test(quirks_that_do_not_go_together_are_refused),
+		cmocka_unit_test(an_amd_bank_has_no_quirks),
 		cmocka_unit_test(quirks_that_do_not_go_with_the_geometry_are_refused),
 		cmocka_unit_test(each_difference_is_as_its_line_says),
 		cmocka_unit_test(every_quirk_of_qemu_has_a_line_of_its_profile_and_no_other),
