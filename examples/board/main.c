@@ -173,6 +173,8 @@ int main(int argc, char **argv)
 
 	if (parse(argc, argv, &cfg, &machine))
 		return EXIT_TROUBLE;
+	/* A file that may not grow is an error that is told, not a signal. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (board_new(&board, &cfg, &err)) {
 		fprintf(stderr, PROGRAM ": %s\n", err.msg);
 		return EXIT_TROUBLE;

@@ -29,16 +29,22 @@ static void give_up(struct board *b, const struct fm_error *err)
 
 /* --- accesses ------------------------------------------------------------------------------ */
 
+/* Once: what the host refuses it mostly goes on refusing. */
+static void host_refused(struct board *b, const struct fm_error *err)
+{
+	if (!b->io_failed)
+		fprintf(stderr, PROGRAM ": %s\n", err->msg);
+	b->io_failed = true;
+}
+
 static void report_io_error(struct board *b, uint64_t gpa)
 {
 	const struct fm_view *view = fm_space_view_get(b->space);
 	const struct fm_range *r = fm_view_find(view, gpa);
 	struct fm_error err = { .code = 0 };
 
-	if (r && fm_dev_error(r->dev, &err) && !b->io_failed) {
-		fprintf(stderr, PROGRAM ": %s\n", err.msg);
-		b->io_failed = true;
-	}
+	if (r && fm_dev_error(r->dev, &err))
+		host_refused(b, &err);
 	fm_view_put(view);
 }
 
@@ -227,10 +233,11 @@ static int power(struct board *b, enum fm_reset_kind kind, struct fm_error *err)
 
 static int reset(struct board *b, struct fm_error *err)
 {
-	int rc = fm_machine_flush(b->machine, err);
-
+	/* The guest was told that all is written, and goes on; how it ends will say so. */
+	if (fm_machine_flush(b->machine, err))
+		host_refused(b, err);
 	b->stats.resets++;
-	return rc ? rc : power(b, FM_RESET_SYSTEM, err);
+	return power(b, FM_RESET_SYSTEM, err);
 }
 
 static void send(void *ctx, const void *bytes, size_t len)
@@ -323,8 +330,8 @@ int board_run(struct board *b)
 	rc = run(b, &err);
 	console_close(&b->console);
 	status = verdict(b, rc, &err);
-	if (fm_machine_flush(b->machine, &flush_err) && !b->io_failed) {
-		fprintf(stderr, PROGRAM ": %s\n", flush_err.msg);
+	if (fm_machine_flush(b->machine, &flush_err)) {
+		host_refused(b, &flush_err);
 		status = EXIT_TROUBLE;
 	}
 	if (b->cfg.stats)

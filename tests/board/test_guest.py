@@ -110,8 +110,8 @@ def a_program_is_in_the_image_when_the_process_is_killed(bench):
 
 
 def small_files_only():
-    """What is beyond 32 MiB of a file cannot be written: EFBIG, and no signal."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    """What is beyond 32 MiB of a file cannot be written: EFBIG, or SIGXFSZ by default."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (BANK // 2, BANK // 2))
 
 
@@ -119,6 +119,20 @@ def small_files_only():
 def a_write_that_the_host_refuses_is_told_once_and_ends_in_trouble(bench):
     guest = asm.mov(2, asm.VARS + BANK - 0x1000) + 2 * (to_flash(0x40) + asm.mov(3, 0x12345678) +
                                                         asm.store(3, 2)) + asm.put("!") + OFF
+    done = bench.guest(guest, "expect \"!\"\npoweroff\n", preexec_fn=small_files_only)
+    text = done.stderr.decode()
+    assert done.returncode == 2 and done.stdout == b"!", (done.returncode, done.stdout, text)
+    assert re.fullmatch(r"firmem-board: [^\n]*vars\.fd[^\n]*\n", text), text
+
+
+@test
+def a_write_that_the_host_refuses_is_told_once_over_a_reset_too(bench):
+    # The first time round: mark RAM, program, reset. The second time: print.
+    first = asm.mov(3, 1) + asm.store(3, 4) + asm.mov(2, asm.VARS + BANK - 0x1000) + \
+        to_flash(0x40) + asm.mov(3, 0x12345678) + asm.store(3, 2) + \
+        asm.psci(asm.PSCI_RESET) + [asm.WFI]
+    guest = asm.mov(4, asm.RAM + 0x100000) + asm.load(3, 4) + asm.jump_if(3, len(first) + 1) + \
+        first + asm.put("!") + OFF
     done = bench.guest(guest, "expect \"!\"\npoweroff\n", preexec_fn=small_files_only)
     text = done.stderr.decode()
     assert done.returncode == 2 and done.stdout == b"!", (done.returncode, done.stdout, text)
