@@ -76,7 +76,7 @@ static int parse_size(const char *text, uint64_t *out)
 
 	errno = 0;
 	v = strtoull(text, &end, 0);
-	if (errno || end == text || *text == '-' || *text == '+')
+	if (errno || *text < '0' || *text > '9')
 		return -1;
 	unit = *end ? strchr(units, *end) : NULL;
 	if (unit) {
