@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The example board beside Debian's QEMU: the same U-Boot, the same commands, both by console."""
+"""The example board beside Debian's QEMU: the same U-Boot, the same commands, both by console.
+
+The banks differ: U-Boot takes QEMU's for one of 128 KiB sectors and sends it twice the erases.
+"""
 import os
 import shutil
 import statistics
