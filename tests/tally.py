@@ -31,12 +31,16 @@ def cmocka_cases(stdout):
             said = line.strip()  # what a case prints before it skips is its reason
     if name:
         cases.append((name, outcome, said))
-    return [(n, o, re.sub(r"^skipped: *", "", s)) for n, o, s in cases]
+    return [(n, o, reason(s)) for n, o, s in cases]
 
 
 def last_line(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else NO_REASON
+    return reason(lines[-1]) if lines else NO_REASON
+
+
+def reason(line):
+    return re.sub(r"^skipped: *", "", line)
 
 
 def outcomes(test):
