@@ -307,6 +307,19 @@ static int start_trace(struct board *b, struct fm_error *err)
 	return 0;
 }
 
+/* What the guest writes to its variables must not become its firmware. */
+static int check_vars(const struct board_config *cfg, struct fm_error *err)
+{
+	struct stat firmware, vars;
+
+	if (stat(cfg->firmware, &firmware) || stat(cfg->vars, &vars) ||
+	    firmware.st_dev != vars.st_dev || firmware.st_ino != vars.st_ino)
+		return 0;
+	return fm_error_set(err, FM_ERR_ARG, 0,
+			    "--vars: %s: the same file as the firmware, expected its own",
+			    cfg->vars);
+}
+
 int board_new(struct board **out, const struct board_config *cfg, struct fm_error *err)
 {
 	struct board *b = calloc(1, sizeof(*b));
@@ -322,6 +335,8 @@ int board_new(struct board **out, const struct board_config *cfg, struct fm_erro
 		rc = script_load(&b->script, cfg->script, err);
 	if (!rc)
 		rc = load_firmware(cfg->firmware, &firmware, &len, err);
+	if (!rc)
+		rc = check_vars(cfg, err);
 	if (!rc)
 		rc = open_trace(b, err);
 	if (!rc)

@@ -75,7 +75,7 @@ static int parse_size(const char *text, uint64_t *out)
 	char *end;
 
 	errno = 0;
-	v = strtoull(text, &end, 0);
+	v = strtoull(text, &end, strncmp(text, "0x", 2) ? 10 : 16);
 	if (errno || *text < '0' || *text > '9')
 		return -1;
 	unit = *end ? strchr(units, *end) : NULL;

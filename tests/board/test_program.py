@@ -31,6 +31,14 @@ def missing_options_are_named(bench):
 
 
 @test
+def vars_that_are_the_firmware_are_refused(bench):
+    path = bench.blank()
+    before = digest(path)
+    bench.refused("--firmware", path, "--vars", path, says=["--vars", "the same file"])
+    assert digest(path) == before
+
+
+@test
 def ram_sizes_out_of_bounds_are_refused(bench):
     for size in ("0", "15M", "17G", "-1", " -18446744073642442752", " 64M", "128Q", "", "0x",
                  "128MB", "99999999999999999999", "16777217"):
@@ -42,7 +50,7 @@ def ram_sizes_out_of_bounds_are_refused(bench):
 def ram_sizes_take_units_and_hex(bench):
     firmware = bench.file("guest.bin", asm.image(OFF))
     vars_file = bench.blank()
-    for size in ("64M", "0x4000000", "65536K", "67108864"):
+    for size in ("64M", "0064M", "0x4000000", "65536K", "67108864"):
         done = bench.run("--firmware", firmware, "--vars", vars_file, "--ram", size, "--machine")
         assert re.search(r"^ram +ram +anon +0x40000000 +64 MiB$", succeeded(done).stdout.decode(),
                          re.M), done.stdout
