@@ -27,7 +27,8 @@ enum fm_medium_kind {
 /*
  * One operation, told right after the device's memory shows its outcome and before the guest can
  * see it complete. `data` is what the medium now holds at [off, off + len), valid during the call
- * only; NULL for erase, flush and fence.
+ * only; NULL for erase, flush and fence. Where only some of a flash bank's interleaved chips erase
+ * their part of a block, that is told as a store of the whole block: not all of it becomes FF.
  */
 struct fm_medium_op {
 	enum fm_medium_kind kind;
