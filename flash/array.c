@@ -58,29 +58,93 @@ static unsigned tell(struct fmi_flash *f, enum fm_medium_kind kind, uint64_t off
 	return effects;
 }
 
-/* --- locks ------------------------------------------------------------------------------- */
+/* --- marks ------------------------------------------------------------------------------- */
 
-static uint8_t *lock_of(const struct fmi_flash *f, unsigned chip, uint32_t number)
+static uint8_t *mark_of(const struct fmi_flash *f, unsigned chip, uint32_t number)
 {
-	return &f->locks[(size_t)number * f->geo.chips + chip];
+	return &f->marks[(size_t)number * f->geo.chips + chip];
 }
 
-/* Which of the chips have the block that contains `off` locked. */
-static fmi_chips locked_among(const struct fmi_flash *f, fmi_chips chips, uint64_t off)
+uint8_t fmi_array_mark(const struct fmi_flash *f, unsigned chip, uint32_t number)
+{
+	return *mark_of(f, chip, number);
+}
+
+void fmi_array_set_mark(struct fmi_flash *f, unsigned chip, uint32_t number, uint8_t mark)
+{
+	uint8_t *at = mark_of(f, chip, number);
+
+	f->locked += (uint32_t) !!(mark & FMI_MARKS_LOCKED) - (uint32_t) !!(*at & FMI_MARKS_LOCKED);
+	*at = mark;
+}
+
+/* AMD: WP# low protects an outermost sector. */
+static bool held_by_wp(const struct fmi_flash *f, uint32_t number)
+{
+	if (f->pins & FM_FLASH_PIN_WP_HIGH)
+		return false;
+	return ((f->part.traits & FM_FLASH_WP_FIRST) && !number) ||
+	       ((f->part.traits & FM_FLASH_WP_LAST) && number == f->geo.blocks - 1);
+}
+
+static bool block_locked(const struct fmi_flash *f, unsigned chip, uint32_t number)
+{
+	return f->read_only || held_by_wp(f, number) ||
+	       (*mark_of(f, chip, number) & FMI_MARKS_LOCKED);
+}
+
+fmi_chips fmi_array_locked(const struct fmi_flash *f, fmi_chips chips, uint64_t off)
 {
 	fmi_chips locked = 0;
 	uint32_t number;
 
 	if (f->read_only)
 		return chips;
-	if (!f->locked)
+	if (!f->locked && !(f->part.traits & (FM_FLASH_WP_FIRST | FM_FLASH_WP_LAST)))
 		return 0;
 	number = fmi_geometry_block(&f->geo, off).number;
 	for (unsigned n = 0; n < f->geo.chips; n++) {
-		if ((chips & 1u << n) && *lock_of(f, n, number))
+		if ((chips & 1u << n) && block_locked(f, n, number))
 			locked |= 1u << n;
 	}
 	return locked;
+}
+
+uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t off)
+{
+	uint32_t number = fmi_geometry_block(&f->geo, off).number;
+	uint8_t down = *mark_of(f, chip, number) & FMI_LOCKED_DOWN;
+
+	return block_locked(f, chip, number) ? down | FMI_LOCKED : down;
+}
+
+/* --- Intel's block locks ----------------------------------------------------------------- */
+
+/* Persistent lock bits are set one by one, and cleared all at once. */
+static void unlock_all(struct fmi_flash *f, unsigned chip)
+{
+	for (uint32_t number = 0; number < f->geo.blocks; number++) {
+		fmi_array_set_mark(f, chip, number, 0);
+		fmi_registers_store_lock(f, chip, number, false);
+	}
+}
+
+static void lock_block(struct fmi_flash *f, unsigned chip, uint32_t number, enum fmi_action how)
+{
+	uint8_t mark = fmi_array_mark(f, chip, number) | FMI_LOCKED;
+	bool persist = f->part.traits & FM_FLASH_LOCKS_PERSIST;
+
+	if (how == FMI_ACTION_UNLOCK && persist) {
+		unlock_all(f, chip);
+	} else if (how == FMI_ACTION_UNLOCK) {
+		fmi_array_set_mark(f, chip, number, mark & FMI_LOCKED_DOWN);
+	} else {
+		if (how == FMI_ACTION_LOCK_DOWN)
+			mark |= FMI_LOCKED_DOWN;
+		fmi_array_set_mark(f, chip, number, mark);
+		if (persist)
+			fmi_registers_store_lock(f, chip, number, true);
+	}
 }
 
 void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi_action how,
@@ -90,33 +154,48 @@ void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi
 
 	*refused = 0;
 	for (unsigned n = 0; n < f->geo.chips; n++) {
-		uint8_t *lock = lock_of(f, n, number);
-		uint8_t was = *lock;
+		bool down = fmi_array_mark(f, n, number) & FMI_LOCKED_DOWN;
 
 		if (!(chips & 1u << n))
 			continue;
-		if (f->read_only || (how == FMI_ACTION_UNLOCK && (was & FMI_LOCKED_DOWN)))
+		/* WP# high lets go what was locked down. */
+		if (f->read_only ||
+		    (how == FMI_ACTION_UNLOCK && down && !(f->pins & FM_FLASH_PIN_WP_HIGH)))
 			*refused |= 1u << n;
-		else if (how == FMI_ACTION_UNLOCK)
-			*lock = 0;
-		else if (how == FMI_ACTION_LOCK_DOWN)
-			*lock = FMI_LOCKED | FMI_LOCKED_DOWN;
 		else
-			*lock |= FMI_LOCKED;
-		f->locked += (uint32_t) !!*lock - (uint32_t) !!was;
+			lock_block(f, n, number, how);
 	}
 }
 
-fmi_chips fmi_array_locked(const struct fmi_flash *f, uint64_t off)
+/* --- AMD's queue of sectors to erase --------------------------------------------------------- */
+
+void fmi_array_queue(struct fmi_flash *f, fmi_chips chips, uint64_t off)
 {
-	return locked_among(f, f->all, off);
+	uint32_t number = fmi_geometry_block(&f->geo, off).number;
+
+	for (unsigned n = 0; n < f->geo.chips; n++) {
+		if (chips & 1u << n)
+			*mark_of(f, n, number) |= FMI_QUEUED;
+	}
 }
 
-uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t off)
+uint32_t fmi_array_queued(const struct fmi_flash *f, unsigned chip)
 {
-	uint8_t lock = *lock_of(f, chip, fmi_geometry_block(&f->geo, off).number);
+	uint32_t count = 0;
 
-	return f->read_only ? lock | FMI_LOCKED : lock;
+	for (uint32_t number = 0; number < f->geo.blocks; number++)
+		count += !!(fmi_array_mark(f, chip, number) & FMI_QUEUED);
+	return count;
+}
+
+void fmi_array_forget_queue(struct fmi_flash *f, fmi_chips chips)
+{
+	for (uint32_t number = 0; number < f->geo.blocks; number++) {
+		for (unsigned n = 0; n < f->geo.chips; n++) {
+			if (chips & 1u << n)
+				*mark_of(f, n, number) &= (uint8_t)~FMI_QUEUED;
+		}
+	}
 }
 
 /* --- programming ------------------------------------------------------------------------- */
@@ -147,15 +226,34 @@ static uint64_t and_cells(uint8_t *cells, unsigned size, uint64_t data, uint64_t
 	return old & ~data;
 }
 
+/* Bits of a word that a program cannot clear, and the chips that were to clear one of them. */
+static uint64_t stuck_ones(const struct fmi_flash *f, fmi_chips chips, uint64_t off, uint64_t data,
+			   fmi_chips *failed)
+{
+	uint64_t stuck = 0;
+
+	for (unsigned i = 0; i < f->geo.bank_width; i++)
+		stuck |= (uint64_t)fmi_health_ones(f, off + i) << (8 * i);
+	stuck &= fmi_mem_read(f->array + off, f->geo.bank_width) & ~data;
+	for (unsigned n = 0; stuck && n < f->geo.chips; n++) {
+		if ((chips & 1u << n) && (stuck & fmi_array_lanes(f, 1u << n)))
+			*failed |= 1u << n;
+	}
+	return stuck;
+}
+
 unsigned fmi_array_program(struct fmi_flash *f, fmi_chips chips, uint64_t off, uint64_t data,
-			   fmi_chips *refused)
+			   fmi_chips *failed)
 {
 	unsigned width = f->geo.bank_width;
 	uint64_t wanted = 0;
 	uint64_t cleared;
 
-	*refused = locked_among(f, chips, off);
-	chips &= ~*refused;
+	if (f->health) {
+		*failed = fmi_health_program(f, chips, off);
+		chips &= ~*failed;
+		data |= stuck_ones(f, chips, off, data, failed);
+	}
 	if (!chips)
 		return 0;
 	data |= ~fmi_array_lanes(f, chips);
@@ -211,19 +309,37 @@ static bool and_buffer(struct fmi_flash *f, uint64_t lanes, uint64_t window, uin
 	return cleared;
 }
 
-unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips, uint64_t window,
-				  uint32_t lo, uint32_t hi, fmi_chips *refused)
+/* What is stuck at 1 is not to be cleared; the chips that were to do that fail. */
+static void mask_stuck(struct fmi_flash *f, fmi_chips chips, const struct fmi_buffer *held,
+		       fmi_chips *failed)
 {
+	unsigned width = f->geo.bank_width;
+
+	for (uint32_t at = held->lo; at < held->hi; at += width) {
+		uint64_t data = fmi_le_load(f->buffer + at, width);
+		uint64_t stuck = stuck_ones(f, chips, held->window + at, data, failed);
+
+		fmi_le_store(f->buffer + at, width, data | stuck);
+	}
+}
+
+unsigned fmi_array_program_buffer(struct fmi_flash *f, fmi_chips chips,
+				  const struct fmi_buffer *held, fmi_chips *failed)
+{
+	uint64_t window = held->window;
+	uint32_t lo = held->lo;
+	uint32_t hi = held->hi;
 	uint64_t wanted = 0;
 	bool changed;
 
-	*refused = locked_among(f, chips, window);
-	fmi_array_buffer_drop(f, *refused, lo, hi);
-	chips &= ~*refused;
+	if (f->health) {
+		*failed = fmi_health_program(f, chips, window);
+		chips &= ~*failed;
+		mask_stuck(f, chips, held, failed);
+	}
 	if (!chips)
 		return 0;
 	changed = and_buffer(f, fmi_array_lanes(f, chips), window, lo, hi, &wanted);
-	fmi_array_buffer_drop(f, chips, lo, hi);
 	f->stats.programs++;
 	f->stats.program_bytes += hi - lo;
 	report_wish(f, window + lo, hi - lo, wanted);
@@ -281,15 +397,22 @@ unsigned fmi_array_store_window(struct fmi_flash *f, uint64_t window)
 
 /* --- erasing ----------------------------------------------------------------------------- */
 
-/* Set the bits of `lanes`, a pattern of one bank word, in [off, off + len). True if one changed. */
+/* The data bits of the chips in 8 bytes of the array. */
+static uint64_t lanes8(const struct fmi_flash *f, fmi_chips chips)
+{
+	uint64_t lanes = fmi_array_lanes(f, chips);
+
+	for (unsigned step = f->geo.bank_width; step < 8; step *= 2)
+		lanes |= lanes << (8 * step);
+	return lanes;
+}
+
+/* Set the bits of `lanes`, as lanes8() has them, in [off, off + len). True if one changed. */
 static bool or_cells(struct fmi_flash *f, uint64_t lanes, uint64_t off, uint64_t len)
 {
-	unsigned step = f->geo.bank_width;
 	uint8_t *cells = f->array + off;
 	bool changed = false;
 
-	for (; step < 8; step *= 2)
-		lanes |= lanes << (8 * step);
 	/* A block is a multiple of 256 bytes. */
 	for (; len; len -= 8, cells += 8) {
 		uint64_t old = fmi_mem_read(cells, 8);
@@ -302,35 +425,108 @@ static bool or_cells(struct fmi_flash *f, uint64_t lanes, uint64_t off, uint64_t
 	return changed;
 }
 
-unsigned fmi_array_erase(struct fmi_flash *f, fmi_chips chips, uint64_t off, fmi_chips *refused)
+/* The chips that have one of these bits of 8 bytes of the array. */
+static fmi_chips chips_with(const struct fmi_flash *f, uint64_t bits)
+{
+	fmi_chips chips = 0;
+
+	for (unsigned n = 0; bits && n < f->geo.chips; n++) {
+		if (bits & lanes8(f, 1u << n))
+			chips |= 1u << n;
+	}
+	return chips;
+}
+
+/* The same of a part with bits that are stuck at 0, whose chips fail. */
+static bool or_worn_cells(struct fmi_flash *f, uint64_t lanes, uint64_t off, uint64_t len,
+			  fmi_chips *failed)
+{
+	uint64_t end = off + len;
+	bool changed = false;
+
+	while (off < end) {
+		uint64_t next = fmi_health_next_zeros(f, off, end);
+		uint64_t stuck = 0;
+		uint64_t old;
+
+		next = fmi_align_down(next, 8);
+		changed |= or_cells(f, lanes, off, next - off);
+		if (next == end)
+			break;
+		for (unsigned i = 0; i < 8; i++)
+			stuck |= (uint64_t)fmi_health_zeros(f, next + i) << (8 * i);
+		old = fmi_mem_read(f->array + next, 8);
+		*failed |= chips_with(f, lanes & stuck & ~old);
+		changed |= or_cells(f, lanes & (~stuck | old), next, 8);
+		off = next + 8;
+	}
+	return changed;
+}
+
+unsigned fmi_array_erase(struct fmi_flash *f, fmi_chips chips, uint64_t off, fmi_chips *failed)
 {
 	struct fmi_erase_block block = fmi_geometry_block(&f->geo, off);
 	enum fm_medium_kind kind = FM_MEDIUM_ERASE;
+	fmi_chips worn = 0;
 	bool changed;
 
-	*refused = locked_among(f, chips, off);
-	chips &= ~*refused;
+	if (f->health) {
+		worn = fmi_health_erase(f, chips, block.number);
+		chips &= ~worn;
+	}
+	if (f->health)
+		changed = or_worn_cells(f, lanes8(f, chips), block.off, block.len, &worn);
+	else
+		changed = or_cells(f, lanes8(f, chips), block.off, block.len);
+	*failed |= worn;
 	if (!chips)
 		return 0;
-	changed = or_cells(f, fmi_array_lanes(f, chips), block.off, block.len);
 	f->stats.erases++;
-	/* Some lanes of a block are not "a whole block": tell the bytes that came out. */
-	if (chips != f->all)
+	/* Some lanes of a block, or not all bits, are not "a whole block": tell what came out. */
+	if (chips != f->all || worn)
 		kind = FM_MEDIUM_STORE;
 	return tell(f, kind, block.off, block.len, changed);
 }
 
-unsigned fmi_array_erase_chips(struct fmi_flash *f, fmi_chips chips)
+/* Those of the chips that have the block that contains `off` queued. */
+static fmi_chips queued_at(const struct fmi_flash *f, fmi_chips chips, uint64_t off)
+{
+	uint32_t number = fmi_geometry_block(&f->geo, off).number;
+	fmi_chips found = 0;
+
+	for (unsigned n = 0; n < f->geo.chips; n++) {
+		if ((chips & 1u << n) && (fmi_array_mark(f, n, number) & FMI_QUEUED))
+			found |= 1u << n;
+	}
+	return found;
+}
+
+unsigned fmi_array_erase_chips(struct fmi_flash *f, fmi_chips chips, fmi_chips *failed)
 {
 	unsigned effects = 0;
 	uint64_t off = 0;
 
-	while (off < f->geo.len) {
-		fmi_chips refused;
+	for (; off < f->geo.len; off += fmi_geometry_block(&f->geo, off).len) {
+		fmi_chips open = chips & ~fmi_array_locked(f, chips, off);
 
-		effects |= fmi_array_erase(f, chips, off, &refused);
-		off += fmi_geometry_block(&f->geo, off).len;
+		if (open)
+			effects |= fmi_array_erase(f, open, off, failed);
 	}
+	return effects;
+}
+
+unsigned fmi_array_erase_queued(struct fmi_flash *f, fmi_chips chips, fmi_chips *failed)
+{
+	unsigned effects = 0;
+	uint64_t off = 0;
+
+	for (; off < f->geo.len; off += fmi_geometry_block(&f->geo, off).len) {
+		fmi_chips queued = queued_at(f, chips, off);
+
+		if (queued)
+			effects |= fmi_array_erase(f, queued, off, failed);
+	}
+	fmi_array_forget_queue(f, chips);
 	return effects;
 }
 

@@ -18,6 +18,8 @@
 #define QUERY 0x98u
 #define PROGRAM 0xa0u
 #define SUSPEND 0xb0u
+#define READ_STATUS 0x70u
+#define CLEAR_STATUS 0x71u
 #define RESET 0xf0u
 
 /* --- command addresses ------------------------------------------------------------------- */
@@ -31,7 +33,7 @@ static bool at_word(const struct fmi_geometry *geo, uint64_t off, unsigned bits,
 	return (off & ((UINT64_C(1) << bits) - 1) * geo->bank_width) == word * geo->bank_width;
 }
 
-static bool at_first(const struct fmi_geometry *geo, uint64_t off)
+bool fmi_amd_at_first(const struct fmi_geometry *geo, uint64_t off)
 {
 	return geo->byte_mode ? at_word(geo, off, 12, 0xaaa) : at_word(geo, off, 11, 0x555);
 }
@@ -66,6 +68,7 @@ static struct fmi_amd_step show(struct fmi_amd *chip, enum fmi_amd_state state,
 				enum fmi_amd_mode mode, enum fmi_amd_note note)
 {
 	chip->mode = mode;
+	chip->after = FMI_AMD_SHOW_ARRAY;
 	return go(chip, state, note);
 }
 
@@ -78,12 +81,18 @@ static struct fmi_amd_step act(struct fmi_amd *chip, enum fmi_amd_state state,
 
 static struct fmi_amd_step read_array(struct fmi_amd *chip, enum fmi_amd_note note)
 {
-	return show(chip, FMI_AMD_READY, FMI_AMD_SHOW_ARRAY, note);
+	return show(chip, FMI_AMD_READY, fmi_amd_home(chip), note);
 }
 
-/* A sector is erased; until a read or another command further ones may follow. */
-static struct fmi_amd_step erase_sector(struct fmi_amd *chip, enum fmi_amd_state more)
+/*
+ * A sector is erased. Where that takes time it waits for further ones first; else until a read or
+ * another command further ones may follow.
+ */
+static struct fmi_amd_step erase_sector(struct fmi_amd *chip, const struct fmi_part *part,
+					enum fmi_amd_state more, enum fmi_amd_state then)
 {
+	if (part->timed)
+		return act(chip, then, FMI_ACTION_ERASE_QUEUE, FMI_AMD_NOTE_ERASE_SECTOR);
 	chip->mode = FMI_AMD_SHOW_ERASED;
 	return act(chip, more, FMI_ACTION_ERASE, FMI_AMD_NOTE_ERASE_SECTOR);
 }
@@ -96,29 +105,50 @@ static struct fmi_amd_step erase_chip(struct fmi_amd *chip, enum fmi_amd_state t
 /* What the buffer holds stays until the reset: the status is about its last word. */
 static struct fmi_amd_step abort_buffer(struct fmi_amd *chip, enum fmi_amd_note note)
 {
-	chip->left = 0;
+	chip->buffer.left = 0;
 	chip->sector = 0;
 	chip->toggle = false;
+	chip->sr |= FMI_AMD_SR_ABORTED;
 	return show(chip, FMI_AMD_ABORTED, FMI_AMD_SHOW_STATUS, note);
 }
 
 /* --- states ------------------------------------------------------------------------------ */
 
-static struct fmi_amd_step ready(struct fmi_amd *chip, const struct fmi_geometry *geo, uint64_t off,
+/* One cycle, without an unlock sequence (S29GL-S). */
+static bool status_register(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
+			    uint8_t value)
+{
+	if ((value != READ_STATUS && value != CLEAR_STATUS) ||
+	    (part->traits & FM_FLASH_NO_STATUS) || !fmi_amd_at_first(part->geo, off))
+		return false;
+	if (value == CLEAR_STATUS) {
+		chip->sr = 0;
+		return true;
+	}
+	if (chip->mode != FMI_AMD_SHOW_REGISTER)
+		chip->after = chip->mode;
+	chip->mode = FMI_AMD_SHOW_REGISTER;
+	return true;
+}
+
+static struct fmi_amd_step ready(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
 				 uint8_t value)
 {
-	if (value == UNLOCK_1 && at_first(geo, off))
+	if (value == UNLOCK_1 && fmi_amd_at_first(part->geo, off))
 		return go(chip, FMI_AMD_UNLOCK_2, FMI_AMD_NOTE_NONE);
 	if (value == RESET)
 		return read_array(chip, FMI_AMD_NOTE_RESET);
-	if (value == QUERY && at_query(geo, off))
+	if (value == QUERY && at_query(part->geo, off))
 		return show(chip, FMI_AMD_READY, FMI_AMD_SHOW_QUERY, FMI_AMD_NOTE_QUERY);
-	/* Nothing is under way: everything is done at once. */
-	if (value == SUSPEND)
-		return go(chip, FMI_AMD_READY, FMI_AMD_NOTE_SUSPEND);
 	if (value == ERASE_SECTOR)
-		return go(chip, FMI_AMD_READY, FMI_AMD_NOTE_RESUME);
-	return go(chip, FMI_AMD_READY, FMI_AMD_NOTE_UNKNOWN);
+		return fmi_amd_resume(chip, part);
+	if (status_register(chip, part, off, value))
+		return go(chip, FMI_AMD_READY,
+			  value == READ_STATUS ? FMI_AMD_NOTE_READ_STATUS
+					       : FMI_AMD_NOTE_CLEAR_STATUS);
+	/* Nothing is under way to suspend. */
+	return go(chip, FMI_AMD_READY,
+		  value == SUSPEND ? FMI_AMD_NOTE_SUSPEND : FMI_AMD_NOTE_UNKNOWN);
 }
 
 /* A cycle that had to be `code`, at the right address if `there`. */
@@ -130,38 +160,73 @@ static struct fmi_amd_step expect(struct fmi_amd *chip, uint8_t value, uint8_t c
 	return read_array(chip, value == RESET ? FMI_AMD_NOTE_RESET : FMI_AMD_NOTE_BROKEN);
 }
 
-static struct fmi_amd_step command(struct fmi_amd *chip, const struct fmi_geometry *geo,
-				   uint64_t off, uint8_t value)
+/* May this command not begin because of what is suspended, or in the secured sector? */
+static bool forbidden(const struct fmi_amd *chip, uint8_t value)
 {
-	chip->mode = FMI_AMD_SHOW_ARRAY;
-	if (value == BUFFER) {
-		chip->sector = fmi_geometry_block(geo, off).off;
-		return go(chip, FMI_AMD_COUNT, FMI_AMD_NOTE_BUFFER);
+	switch (value) {
+	case PROGRAM:
+		return chip->op.action;
+	case BUFFER:
+		return chip->op.action || chip->secured;
+	case ERASE:
+	case BYPASS:
+		return chip->op.action || chip->erase.action || chip->secured;
+	default:
+		return false;
 	}
-	if (value == RESET)
-		return read_array(chip, FMI_AMD_NOTE_RESET);
-	if (!at_first(geo, off))
-		return read_array(chip, FMI_AMD_NOTE_BROKEN);
+}
+
+static struct fmi_amd_step unlocked(struct fmi_amd *chip, const struct fmi_part *part,
+				    uint8_t value)
+{
+	struct fmi_amd_step step;
+
 	switch (value) {
 	case PROGRAM:
 		return go(chip, FMI_AMD_PROGRAM, FMI_AMD_NOTE_PROGRAM);
 	case ERASE:
 		return go(chip, FMI_AMD_ERASE_1, FMI_AMD_NOTE_ERASE);
 	case AUTOSELECT:
+		/* In the secured sector this begins its exit. */
+		if (chip->secured)
+			return go(chip, FMI_AMD_SET_EXIT, FMI_AMD_NOTE_NONE);
 		return show(chip, FMI_AMD_READY, FMI_AMD_SHOW_ID, FMI_AMD_NOTE_ID);
 	case BYPASS:
+		if (part->traits & FM_FLASH_NO_BYPASS)
+			break;
 		return go(chip, FMI_AMD_BYPASS, FMI_AMD_NOTE_BYPASS);
 	default:
-		return read_array(chip, FMI_AMD_NOTE_UNKNOWN);
+		if (fmi_amd_set_entry(chip, part, value, &step))
+			return step;
+		break;
 	}
+	return read_array(chip, FMI_AMD_NOTE_UNKNOWN);
 }
 
-static struct fmi_amd_step erase(struct fmi_amd *chip, const struct fmi_geometry *geo, uint64_t off,
+static struct fmi_amd_step command(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
+				   uint8_t value)
+{
+	chip->mode = fmi_amd_home(chip);
+	chip->after = FMI_AMD_SHOW_ARRAY;
+	if (forbidden(chip, value))
+		return read_array(chip, FMI_AMD_NOTE_SUSPENDED);
+	if (value == BUFFER && !(part->traits & FM_FLASH_NO_BUFFER)) {
+		chip->sector = fmi_geometry_block(part->geo, off).off;
+		return go(chip, FMI_AMD_COUNT, FMI_AMD_NOTE_BUFFER);
+	}
+	if (value == RESET)
+		return read_array(chip, FMI_AMD_NOTE_RESET);
+	if (!fmi_amd_at_first(part->geo, off))
+		return read_array(chip, FMI_AMD_NOTE_BROKEN);
+	return unlocked(chip, part, value);
+}
+
+static struct fmi_amd_step erase(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
 				 uint8_t value)
 {
 	if (value == ERASE_SECTOR)
-		return erase_sector(chip, FMI_AMD_MORE);
-	if (value == ERASE_CHIP && at_first(geo, off))
+		return erase_sector(chip, part, FMI_AMD_MORE, FMI_AMD_READY);
+	if (value == ERASE_CHIP && fmi_amd_at_first(part->geo, off))
 		return erase_chip(chip, FMI_AMD_READY);
 	return read_array(chip, value == RESET ? FMI_AMD_NOTE_RESET : FMI_AMD_NOTE_BROKEN);
 }
@@ -182,10 +247,11 @@ static struct fmi_amd_step bypass(struct fmi_amd *chip, uint8_t value)
 	}
 }
 
-static struct fmi_amd_step bypass_erase(struct fmi_amd *chip, uint8_t value)
+static struct fmi_amd_step bypass_erase(struct fmi_amd *chip, const struct fmi_part *part,
+					uint8_t value)
 {
 	if (value == ERASE_SECTOR)
-		return erase_sector(chip, FMI_AMD_BYPASS_MORE);
+		return erase_sector(chip, part, FMI_AMD_BYPASS_MORE, FMI_AMD_BYPASS);
 	if (value == ERASE_CHIP)
 		return erase_chip(chip, FMI_AMD_BYPASS);
 	return go(chip, FMI_AMD_BYPASS, FMI_AMD_NOTE_BROKEN);
@@ -198,31 +264,28 @@ static struct fmi_amd_step count(struct fmi_amd *chip, const struct fmi_geometry
 		return abort_buffer(chip, FMI_AMD_NOTE_OUTSIDE_SECTOR);
 	if (value >= geo->buffer_len / geo->bank_width)
 		return abort_buffer(chip, FMI_AMD_NOTE_COUNT_TOO_LARGE);
-	chip->left = value + 1;
+	chip->buffer.left = value + 1;
 	return go(chip, FMI_AMD_DATA, FMI_AMD_NOTE_BUFFER_COUNT);
 }
 
 /* The first word says where the buffer lies; every further one must be in the same. */
 static struct fmi_amd_step data(struct fmi_amd *chip, const struct fmi_geometry *geo, uint64_t off)
 {
+	struct fmi_buffer *buffer = &chip->buffer;
 	uint64_t window = fmi_align_down(off, geo->buffer_len);
 	uint32_t at = (uint32_t)(off - window);
 
-	if (chip->lo == chip->hi) {
+	if (fmi_buffer_empty(buffer)) {
 		if (!in_sector(geo, chip, off))
 			return abort_buffer(chip, FMI_AMD_NOTE_OUTSIDE_SECTOR);
-		chip->window = window;
-		chip->lo = at;
-		chip->hi = at + geo->bank_width;
-	} else if (window != chip->window) {
+		buffer->window = window;
+		buffer->lo = at;
+		buffer->hi = at;
+	} else if (window != buffer->window) {
 		return abort_buffer(chip, FMI_AMD_NOTE_OUTSIDE_BUFFER);
-	} else if (at < chip->lo) {
-		chip->lo = at;
-	} else if (at >= chip->hi) {
-		chip->hi = at + geo->bank_width;
 	}
-	chip->last = at;
-	return act(chip, --chip->left ? FMI_AMD_DATA : FMI_AMD_CONFIRM, FMI_ACTION_BUFFER_PUT,
+	fmi_buffer_take(buffer, at, geo->bank_width);
+	return act(chip, buffer->left ? FMI_AMD_DATA : FMI_AMD_CONFIRM, FMI_ACTION_BUFFER_PUT,
 		   FMI_AMD_NOTE_NONE);
 }
 
@@ -240,19 +303,58 @@ static struct fmi_amd_step confirm(struct fmi_amd *chip, const struct fmi_geomet
 static struct fmi_amd_step aborted(struct fmi_amd *chip, const struct fmi_geometry *geo,
 				   uint64_t off, uint8_t value)
 {
-	if (value == UNLOCK_1 && at_first(geo, off))
+	if (value == UNLOCK_1 && fmi_amd_at_first(geo, off))
 		return go(chip, FMI_AMD_ABORTED_2, FMI_AMD_NOTE_NONE);
 	if (chip->state == FMI_AMD_ABORTED_2 && value == UNLOCK_2 && at_second(geo, off))
 		return go(chip, FMI_AMD_ABORTED_3, FMI_AMD_NOTE_NONE);
 	if (chip->state != FMI_AMD_ABORTED_3 || value != RESET)
 		return go(chip, FMI_AMD_ABORTED, FMI_AMD_NOTE_STILL_ABORTED);
-	chip->mode = FMI_AMD_SHOW_ARRAY;
+	chip->mode = fmi_amd_home(chip);
 	chip->toggle = false;
+	chip->sr = 0;
 	return act(chip, FMI_AMD_READY, FMI_ACTION_BUFFER_DROP, FMI_AMD_NOTE_ABORT_RESET);
 }
 
-struct fmi_amd_step fmi_amd_write(struct fmi_amd *chip, const struct fmi_geometry *geo,
-				  uint64_t off, uint32_t value)
+/* Unlock bypass, with what a chip does in it. */
+static struct fmi_amd_step bypass_write(struct fmi_amd *chip, const struct fmi_part *part,
+					uint8_t code)
+{
+	if (chip->state == FMI_AMD_BYPASS_PROGRAM)
+		return act(chip, FMI_AMD_BYPASS, FMI_ACTION_PROGRAM, FMI_AMD_NOTE_NONE);
+	if (chip->state == FMI_AMD_BYPASS_ERASE)
+		return bypass_erase(chip, part, code);
+	if (chip->state == FMI_AMD_BYPASS_MORE && code == ERASE_SECTOR)
+		return erase_sector(chip, part, FMI_AMD_BYPASS_MORE, FMI_AMD_BYPASS);
+	if (chip->state != FMI_AMD_BYPASS_RESET)
+		return bypass(chip, code);
+	if (code)
+		return go(chip, FMI_AMD_BYPASS, FMI_AMD_NOTE_BROKEN);
+	return read_array(chip, FMI_AMD_NOTE_BYPASS_RESET);
+}
+
+/* The states that lead to a program or an erase of the array. */
+static struct fmi_amd_step sequence(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
+				    uint8_t code)
+{
+	const struct fmi_geometry *geo = part->geo;
+
+	if (chip->state == FMI_AMD_UNLOCK_2)
+		return expect(chip, code, UNLOCK_2, at_second(geo, off), FMI_AMD_COMMAND);
+	if (chip->state == FMI_AMD_COMMAND)
+		return command(chip, part, off, code);
+	if (chip->state == FMI_AMD_PROGRAM)
+		return act(chip, FMI_AMD_READY,
+			   chip->secured ? FMI_ACTION_REGISTER : FMI_ACTION_PROGRAM,
+			   FMI_AMD_NOTE_NONE);
+	if (chip->state == FMI_AMD_ERASE_1)
+		return expect(chip, code, UNLOCK_1, fmi_amd_at_first(geo, off), FMI_AMD_ERASE_2);
+	if (chip->state == FMI_AMD_ERASE_2)
+		return expect(chip, code, UNLOCK_2, at_second(geo, off), FMI_AMD_ERASE);
+	return erase(chip, part, off, code);
+}
+
+struct fmi_amd_step fmi_amd_write(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
+				  uint32_t value)
 {
 	/* Commands are on D0-D7; the rest of a chip's data lines is "don't care". */
 	uint8_t code = (uint8_t)value;
@@ -260,244 +362,56 @@ struct fmi_amd_step fmi_amd_write(struct fmi_amd *chip, const struct fmi_geometr
 	switch (chip->state) {
 	case FMI_AMD_MORE:
 		if (code == ERASE_SECTOR)
-			return erase_sector(chip, FMI_AMD_MORE);
-		chip->mode = FMI_AMD_SHOW_ARRAY;
-		return ready(chip, geo, off, code);
+			return erase_sector(chip, part, FMI_AMD_MORE, FMI_AMD_READY);
+		chip->mode = fmi_amd_home(chip);
+		return ready(chip, part, off, code);
 	case FMI_AMD_READY:
-		return ready(chip, geo, off, code);
+		return ready(chip, part, off, code);
 	case FMI_AMD_UNLOCK_2:
-		return expect(chip, code, UNLOCK_2, at_second(geo, off), FMI_AMD_COMMAND);
 	case FMI_AMD_COMMAND:
-		return command(chip, geo, off, code);
 	case FMI_AMD_PROGRAM:
-		return act(chip, FMI_AMD_READY, FMI_ACTION_PROGRAM, FMI_AMD_NOTE_NONE);
 	case FMI_AMD_ERASE_1:
-		return expect(chip, code, UNLOCK_1, at_first(geo, off), FMI_AMD_ERASE_2);
 	case FMI_AMD_ERASE_2:
-		return expect(chip, code, UNLOCK_2, at_second(geo, off), FMI_AMD_ERASE);
 	case FMI_AMD_ERASE:
-		return erase(chip, geo, off, code);
+		return sequence(chip, part, off, code);
 	case FMI_AMD_BYPASS_MORE:
-		if (code == ERASE_SECTOR)
-			return erase_sector(chip, FMI_AMD_BYPASS_MORE);
-		return bypass(chip, code);
 	case FMI_AMD_BYPASS:
-		return bypass(chip, code);
 	case FMI_AMD_BYPASS_PROGRAM:
-		return act(chip, FMI_AMD_BYPASS, FMI_ACTION_PROGRAM, FMI_AMD_NOTE_NONE);
 	case FMI_AMD_BYPASS_ERASE:
-		return bypass_erase(chip, code);
 	case FMI_AMD_BYPASS_RESET:
-		if (code)
-			return go(chip, FMI_AMD_BYPASS, FMI_AMD_NOTE_BROKEN);
-		return read_array(chip, FMI_AMD_NOTE_BYPASS_RESET);
+		return bypass_write(chip, part, code);
 	case FMI_AMD_COUNT:
-		return count(chip, geo, off, value);
+		return count(chip, part->geo, off, value);
 	case FMI_AMD_DATA:
-		return data(chip, geo, off);
+		return data(chip, part->geo, off);
 	case FMI_AMD_CONFIRM:
-		return confirm(chip, geo, off, code);
+		return confirm(chip, part->geo, off, code);
 	case FMI_AMD_ABORTED:
 	case FMI_AMD_ABORTED_2:
 	case FMI_AMD_ABORTED_3:
-		return aborted(chip, geo, off, code);
+		return aborted(chip, part->geo, off, code);
+	case FMI_AMD_WINDOW:
+	case FMI_AMD_BUSY:
+	case FMI_AMD_FAILED:
+		return fmi_amd_busy_write(chip, part, off, code);
+	case FMI_AMD_SET:
+	case FMI_AMD_SET_PROGRAM:
+	case FMI_AMD_SET_ERASE:
+	case FMI_AMD_SET_EXIT:
+		return fmi_amd_set_write(chip, code);
 	case FMI_AMD_STATES:
 		break;
 	}
 	return go(chip, chip->state, FMI_AMD_NOTE_NONE);
 }
 
-/* --- reads, reset ------------------------------------------------------------------------ */
-
-void fmi_amd_was_read(struct fmi_amd *chip)
-{
-	switch (chip->mode) {
-	case FMI_AMD_SHOW_STATUS:
-		chip->toggle = !chip->toggle;
-		break;
-	case FMI_AMD_SHOW_ERASED:
-		chip->mode = FMI_AMD_SHOW_ARRAY;
-		chip->state = chip->state == FMI_AMD_MORE ? FMI_AMD_READY : FMI_AMD_BYPASS;
-		break;
-	case FMI_AMD_SHOW_ARRAY:
-	case FMI_AMD_SHOW_ID:
-	case FMI_AMD_SHOW_QUERY:
-	case FMI_AMD_MODES:
-		break;
-	}
-}
-
-uint8_t fmi_amd_status(const struct fmi_amd *chip, uint8_t last)
-{
-	return (uint8_t)((~last & FMI_DQ7) | (chip->toggle ? FMI_DQ6 : 0) | FMI_DQ1);
-}
-
 void fmi_amd_buffer_done(struct fmi_amd *chip)
 {
-	chip->left = 0;
 	chip->sector = 0;
-	chip->window = 0;
-	chip->lo = 0;
-	chip->hi = 0;
-	chip->last = 0;
+	chip->buffer = (struct fmi_buffer){ 0 };
 }
 
 void fmi_amd_reset(struct fmi_amd *chip)
 {
 	*chip = (struct fmi_amd){ .state = FMI_AMD_READY, .mode = FMI_AMD_SHOW_ARRAY };
-}
-
-/* --- saved state ------------------------------------------------------------------------- */
-
-bool fmi_amd_equal(const struct fmi_amd *a, const struct fmi_amd *b)
-{
-	return a->state == b->state && a->mode == b->mode && a->toggle == b->toggle &&
-	       a->left == b->left && a->sector == b->sector && a->window == b->window &&
-	       a->lo == b->lo && a->hi == b->hi && a->last == b->last;
-}
-
-/* What a chip shows in a state. READY and a command that has begun show what was shown before. */
-static bool mode_valid(const struct fmi_amd *chip)
-{
-	switch (chip->state) {
-	case FMI_AMD_READY:
-	case FMI_AMD_UNLOCK_2:
-	case FMI_AMD_COMMAND:
-		return chip->mode == FMI_AMD_SHOW_ARRAY || chip->mode == FMI_AMD_SHOW_ID ||
-		       chip->mode == FMI_AMD_SHOW_QUERY;
-	case FMI_AMD_MORE:
-	case FMI_AMD_BYPASS_MORE:
-		return chip->mode == FMI_AMD_SHOW_ERASED;
-	case FMI_AMD_ABORTED:
-	case FMI_AMD_ABORTED_2:
-	case FMI_AMD_ABORTED_3:
-		return chip->mode == FMI_AMD_SHOW_STATUS;
-	case FMI_AMD_PROGRAM:
-	case FMI_AMD_ERASE_1:
-	case FMI_AMD_ERASE_2:
-	case FMI_AMD_ERASE:
-	case FMI_AMD_BYPASS:
-	case FMI_AMD_BYPASS_PROGRAM:
-	case FMI_AMD_BYPASS_ERASE:
-	case FMI_AMD_BYPASS_RESET:
-	case FMI_AMD_COUNT:
-	case FMI_AMD_DATA:
-	case FMI_AMD_CONFIRM:
-		return chip->mode == FMI_AMD_SHOW_ARRAY;
-	case FMI_AMD_STATES:
-		break;
-	}
-	return false;
-}
-
-/* Is what the buffer holds, if anything, whole words inside one buffer? */
-static bool held_valid(const struct fmi_amd *chip, const struct fmi_geometry *geo)
-{
-	unsigned width = geo->bank_width;
-
-	if (chip->lo == chip->hi)
-		return !chip->lo && !chip->last && !chip->window;
-	return chip->lo < chip->hi && chip->hi <= geo->buffer_len && !(chip->lo % width) &&
-	       !(chip->hi % width) && !(chip->last % width) && chip->last >= chip->lo &&
-	       chip->last < chip->hi && fmi_is_aligned(chip->window, geo->buffer_len) &&
-	       fmi_in_range(chip->window, geo->buffer_len, geo->len);
-}
-
-static bool sector_valid(const struct fmi_amd *chip, const struct fmi_geometry *geo)
-{
-	return chip->sector < geo->len && in_sector(geo, chip, chip->sector) &&
-	       (chip->lo == chip->hi || in_sector(geo, chip, chip->window));
-}
-
-bool fmi_amd_valid(const struct fmi_amd *chip, const struct fmi_geometry *geo)
-{
-	uint32_t words = geo->buffer_len / geo->bank_width;
-	bool empty = chip->lo == chip->hi;
-
-	if (!mode_valid(chip) || !held_valid(chip, geo) ||
-	    (chip->toggle && chip->mode != FMI_AMD_SHOW_STATUS))
-		return false;
-	if (chip->state == FMI_AMD_DATA)
-		return chip->left && chip->left <= (empty ? words : words - 1) &&
-		       sector_valid(chip, geo);
-	if (chip->left)
-		return false;
-	if (chip->state == FMI_AMD_COUNT || chip->state == FMI_AMD_CONFIRM)
-		return empty == (chip->state == FMI_AMD_COUNT) && sector_valid(chip, geo);
-	return !chip->sector && (empty || chip->mode == FMI_AMD_SHOW_STATUS);
-}
-
-/* --- names ------------------------------------------------------------------------------- */
-
-const char *fmi_amd_mode_name(enum fmi_amd_mode mode)
-{
-	switch (mode) {
-	case FMI_AMD_SHOW_ARRAY:
-		return "read-array";
-	case FMI_AMD_SHOW_ERASED:
-		return "erased";
-	case FMI_AMD_SHOW_STATUS:
-		return "status";
-	case FMI_AMD_SHOW_ID:
-		return "autoselect";
-	case FMI_AMD_SHOW_QUERY:
-		return "query";
-	case FMI_AMD_MODES:
-		break;
-	}
-	return "unknown";
-}
-
-const char *fmi_amd_note_text(enum fmi_amd_note note)
-{
-	switch (note) {
-	case FMI_AMD_NOTE_RESET:
-		return "reset";
-	case FMI_AMD_NOTE_ID:
-		return "autoselect";
-	case FMI_AMD_NOTE_QUERY:
-		return "query";
-	case FMI_AMD_NOTE_PROGRAM:
-		return "program";
-	case FMI_AMD_NOTE_ERASE:
-		return "erase";
-	case FMI_AMD_NOTE_ERASE_SECTOR:
-		return "erase sector";
-	case FMI_AMD_NOTE_ERASE_CHIP:
-		return "erase chip";
-	case FMI_AMD_NOTE_BYPASS:
-		return "unlock bypass";
-	case FMI_AMD_NOTE_BYPASS_RESET:
-		return "unlock bypass reset";
-	case FMI_AMD_NOTE_BUFFER:
-		return "write to buffer";
-	case FMI_AMD_NOTE_BUFFER_COUNT:
-		return "buffer count";
-	case FMI_AMD_NOTE_BUFFER_CONFIRM:
-		return "buffer to flash";
-	case FMI_AMD_NOTE_ABORT_RESET:
-		return "write-to-buffer-abort reset";
-	case FMI_AMD_NOTE_SUSPEND:
-		return "suspend";
-	case FMI_AMD_NOTE_RESUME:
-		return "resume";
-	case FMI_AMD_NOTE_UNKNOWN:
-		return "unknown command";
-	case FMI_AMD_NOTE_BROKEN:
-		return "command sequence broken off";
-	case FMI_AMD_NOTE_COUNT_TOO_LARGE:
-		return "count larger than the write buffer";
-	case FMI_AMD_NOTE_OUTSIDE_SECTOR:
-		return "buffer cycle outside the sector of 25";
-	case FMI_AMD_NOTE_OUTSIDE_BUFFER:
-		return "buffer word outside the write buffer";
-	case FMI_AMD_NOTE_BUFFER_UNCONFIRMED:
-		return "25 without 29";
-	case FMI_AMD_NOTE_STILL_ABORTED:
-		return "write to buffer aborted, and not reset";
-	case FMI_AMD_NOTE_NONE:
-	case FMI_AMD_NOTES:
-		break;
-	}
-	return "";
 }

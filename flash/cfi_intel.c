@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "flash/cfi_intel.h"
 
-#include "devices/bytes.h"
+#include "flash/flash_private.h"
 
-#include <firmem/flash.h>
+#include "devices/bytes.h"
 
 enum command {
 	CMD_UNKNOWN = 0,
@@ -18,10 +18,12 @@ enum command {
 	CMD_SUSPEND,
 	CMD_CONFIRM,
 	CMD_BUFFER,
+	CMD_REGISTER,
 };
 
 /* Second cycles of 60. */
 #define LOCK_BLOCK 0x01u
+#define CONFIGURE 0x03u
 #define LOCK_DOWN 0x2fu
 #define CONFIRM 0xd0u
 
@@ -52,11 +54,28 @@ static enum command decode(uint32_t value)
 		return CMD_SUSPEND;
 	case CONFIRM:
 		return CMD_CONFIRM;
+	case 0xc0:
+		return CMD_REGISTER;
 	case 0xe8:
 		return CMD_BUFFER;
 	default:
 		return CMD_UNKNOWN;
 	}
+}
+
+/* A command that the part does not have is none. */
+static enum command decode_for(const struct fmi_part *part, uint32_t value)
+{
+	enum command command = decode(value);
+
+	if (!part->traits)
+		return command;
+	if ((command == CMD_LOCK_SETUP && (part->traits & FM_FLASH_NO_PROTECTION) &&
+	     (part->traits & FM_FLASH_NO_CONFIGURATION)) ||
+	    (command == CMD_REGISTER && (part->traits & FM_FLASH_NO_REGISTERS)) ||
+	    (command == CMD_BUFFER && (part->traits & FM_FLASH_NO_BUFFER)))
+		return CMD_UNKNOWN;
+	return command;
 }
 
 static struct fmi_intel_step step(enum fmi_action action, enum fmi_intel_note note)
@@ -103,7 +122,9 @@ static struct fmi_intel_step end(struct fmi_intel *chip, enum fmi_action action,
 
 static struct fmi_intel_step clear_status(struct fmi_intel *chip, unsigned quirks)
 {
-	chip->sr = quirks & FM_FLASH_QUIRK_CLEAR_NOT_READY ? 0 : FMI_SR_READY;
+	chip->sr &= FMI_SR_ERASE_SUSPENDED | FMI_SR_PROGRAM_SUSPENDED;
+	if (!(quirks & FM_FLASH_QUIRK_CLEAR_NOT_READY))
+		chip->sr |= FMI_SR_READY;
 	if (quirks & FM_FLASH_QUIRK_CLEAR_READS_ARRAY)
 		chip->mode = FMI_INTEL_SHOW_ARRAY;
 	return step(FMI_ACTION_NONE, FMI_NOTE_CLEAR_STATUS);
@@ -126,12 +147,93 @@ static struct fmi_intel_step no_command(struct fmi_intel *chip, unsigned quirks,
 	return step(FMI_ACTION_NONE, note);
 }
 
-static struct fmi_intel_step ready(struct fmi_intel *chip, unsigned quirks, uint32_t value)
+/* --- suspend and resume ------------------------------------------------------------------ */
+
+/* While `op` is under way a chip hears only this; reads show the status whatever is written. */
+static struct fmi_intel_step busy(struct fmi_intel *chip, const struct fmi_part *part,
+				  uint32_t value)
 {
+	enum command command = decode(value);
+
+	if (command == CMD_READ_STATUS)
+		return step(FMI_ACTION_NONE, FMI_NOTE_READ_STATUS);
+	if (command != CMD_SUSPEND || (part->traits & FM_FLASH_NO_SUSPEND) ||
+	    chip->op.action == FMI_ACTION_REGISTER)
+		return step(FMI_ACTION_NONE, FMI_NOTE_BUSY);
+	fmi_op_suspend(&chip->op, part->now_ns);
+	chip->state = FMI_INTEL_READY;
+	chip->sr |= FMI_SR_READY;
+	if (chip->op.action == FMI_ACTION_ERASE) {
+		chip->sr |= FMI_SR_ERASE_SUSPENDED;
+		chip->erase = chip->op;
+		chip->op = (struct fmi_op){ 0 };
+	} else {
+		chip->sr |= FMI_SR_PROGRAM_SUSPENDED;
+	}
+	return step(FMI_ACTION_NONE, FMI_NOTE_SUSPEND);
+}
+
+/* The program first, where one was suspended within a suspended erase. */
+static struct fmi_intel_step resume(struct fmi_intel *chip, const struct fmi_part *part)
+{
+	if (chip->op.action) {
+		chip->sr &= (uint8_t)~FMI_SR_PROGRAM_SUSPENDED;
+	} else if (chip->erase.action) {
+		chip->op = chip->erase;
+		chip->erase = (struct fmi_op){ 0 };
+		chip->sr &= (uint8_t)~FMI_SR_ERASE_SUSPENDED;
+	} else {
+		return no_command(chip, part->quirks, FMI_NOTE_RESUME);
+	}
+	fmi_op_resume(&chip->op, part->now_ns);
+	chip->sr &= (uint8_t)~FMI_SR_READY;
+	chip->state = FMI_INTEL_BUSY;
+	chip->mode = FMI_INTEL_SHOW_STATUS;
+	return step(FMI_ACTION_NONE, FMI_NOTE_RESUME);
+}
+
+/* May this command not begin because something is suspended? */
+static bool forbidden(const struct fmi_intel *chip, enum command command)
+{
+	if (!chip->op.action && !chip->erase.action)
+		return false;
+	switch (command) {
+	case CMD_ERASE:
+	case CMD_REGISTER:
+		return true;
+	case CMD_PROGRAM:
+	case CMD_BUFFER:
+	case CMD_LOCK_SETUP:
+		return chip->op.action;
+	case CMD_UNKNOWN:
+	case CMD_READ_ARRAY:
+	case CMD_CLEAR_STATUS:
+	case CMD_READ_STATUS:
+	case CMD_READ_ID:
+	case CMD_QUERY:
+	case CMD_SUSPEND:
+	case CMD_CONFIRM:
+		break;
+	}
+	return false;
+}
+
+/* --- commands ---------------------------------------------------------------------------- */
+
+static struct fmi_intel_step ready(struct fmi_intel *chip, const struct fmi_part *part,
+				   uint32_t value)
+{
+	enum command command = decode_for(part, value);
+	unsigned quirks = part->quirks;
+
 	if ((quirks & FM_FLASH_QUIRK_QUERY_STICKS) && chip->mode == FMI_INTEL_SHOW_QUERY &&
 	    (value & 0xffu) != 0xff)
 		return step(FMI_ACTION_NONE, FMI_NOTE_UNKNOWN);
-	switch (decode(value)) {
+	if (forbidden(chip, command)) {
+		chip->mode = FMI_INTEL_SHOW_STATUS;
+		return bad_sequence(chip, quirks, FMI_ACTION_NONE, FMI_NOTE_SUSPENDED);
+	}
+	switch (command) {
 	case CMD_READ_ARRAY:
 		return show(chip, FMI_INTEL_SHOW_ARRAY, FMI_NOTE_READ_ARRAY);
 	case CMD_READ_STATUS:
@@ -151,49 +253,62 @@ static struct fmi_intel_step ready(struct fmi_intel *chip, unsigned quirks, uint
 	case CMD_BUFFER:
 		chip->sr |= FMI_SR_READY;
 		return begin(chip, FMI_INTEL_COUNT, FMI_NOTE_BUFFER);
-	case CMD_SUSPEND: /* nothing is under way: everything is done at once */
+	case CMD_REGISTER:
+		return begin(chip, FMI_INTEL_REGISTER, FMI_NOTE_REGISTER);
+	case CMD_SUSPEND: /* nothing is under way */
 		return no_command(chip, quirks, FMI_NOTE_SUSPEND);
 	case CMD_CONFIRM:
-		return no_command(chip, quirks, FMI_NOTE_RESUME);
+		return resume(chip, part);
 	case CMD_UNKNOWN:
 		break;
 	}
 	return no_command(chip, quirks, FMI_NOTE_UNKNOWN);
 }
 
-static struct fmi_intel_step lock(struct fmi_intel *chip, unsigned quirks, uint32_t value)
+static struct fmi_intel_step lock(struct fmi_intel *chip, const struct fmi_part *part, uint64_t off,
+				  uint32_t value)
 {
-	bool locks = !(quirks & FM_FLASH_QUIRK_NO_LOCKS);
+	bool locks = !(part->quirks & FM_FLASH_QUIRK_NO_LOCKS);
+	unsigned lacks = part->traits;
 
-	switch (value & 0xffu) {
+	switch (lacks & FM_FLASH_NO_PROTECTION && (value & 0xffu) != CONFIGURE ? 0
+									       : value & 0xffu) {
 	case LOCK_BLOCK:
 		return end(chip, locks ? FMI_ACTION_LOCK : FMI_ACTION_NONE, FMI_NOTE_LOCK);
 	case CONFIRM:
 		return end(chip, locks ? FMI_ACTION_UNLOCK : FMI_ACTION_NONE, FMI_NOTE_UNLOCK);
 	case LOCK_DOWN:
-		if (locks)
+		if (locks && !(lacks & FM_FLASH_NO_LOCK_DOWN))
 			return end(chip, FMI_ACTION_LOCK_DOWN, FMI_NOTE_LOCK_DOWN);
 		break;
+	case CONFIGURE: /* the value is on the address lines */
+		if (lacks & FM_FLASH_NO_CONFIGURATION)
+			break;
+		chip->configuration = (uint16_t)(off / part->geo->bank_width);
+		return end(chip, FMI_ACTION_NONE, FMI_NOTE_CONFIGURE);
 	default:
 		break;
 	}
-	return bad_sequence(chip, quirks, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
+	return bad_sequence(chip, part->quirks, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
 }
 
-static struct fmi_intel_step count(struct fmi_intel *chip, const struct fmi_intel_part *part,
+static struct fmi_intel_step count(struct fmi_intel *chip, const struct fmi_part *part,
 				   uint64_t off, uint32_t value)
 {
-	if (value >= part->buffer_len / part->width &&
+	uint32_t buffer_len = part->geo->buffer_len;
+
+	if (value >= buffer_len / part->geo->bank_width &&
 	    !(part->quirks & FM_FLASH_QUIRK_COUNT_UNBOUNDED))
 		return bad_sequence(chip, part->quirks, FMI_ACTION_NONE, FMI_NOTE_COUNT_TOO_LARGE);
 	chip->state = FMI_INTEL_DATA;
 	chip->words = value;
-	chip->left = value + 1; /* 2^32 words, unbounded: 0, which data() counts down right */
+	chip->buffer.left =
+		value + 1; /* 2^32 words, unbounded: 0, which data() counts down right */
 	if (!(part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT))
 		return step(FMI_ACTION_NONE, FMI_NOTE_BUFFER_COUNT);
-	chip->window = fmi_align_down(off, part->buffer_len);
-	chip->lo = 0;
-	chip->hi = part->buffer_len;
+	chip->buffer.window = fmi_align_down(off, buffer_len);
+	chip->buffer.lo = 0;
+	chip->buffer.hi = buffer_len;
 	return step(FMI_ACTION_BUFFER_OPEN, FMI_NOTE_BUFFER_COUNT);
 }
 
@@ -201,10 +316,11 @@ static struct fmi_intel_step count(struct fmi_intel *chip, const struct fmi_inte
 static struct fmi_intel_step data_in_window(struct fmi_intel *chip, uint32_t buffer_len,
 					    uint64_t off)
 {
-	bool inside = off - chip->window < buffer_len; /* below it wraps to something large */
+	bool inside =
+		off - chip->buffer.window < buffer_len; /* below it wraps to something large */
 
 	chip->sr |= FMI_SR_READY | (inside ? 0 : FMI_SR_PROGRAM);
-	if (!--chip->left)
+	if (!--chip->buffer.left)
 		chip->state = FMI_INTEL_CONFIRM;
 	return step(inside ? FMI_ACTION_BUFFER_PUT : FMI_ACTION_NONE,
 		    inside ? FMI_NOTE_NONE : FMI_NOTE_OUTSIDE_BUFFER);
@@ -214,28 +330,25 @@ static struct fmi_intel_step data_in_window(struct fmi_intel *chip, uint32_t buf
  * The first word says where the buffer lies, not the count cycle, which drivers write to the block's
  * or the device's base; every further word must be in the same buffer.
  */
-static struct fmi_intel_step data(struct fmi_intel *chip, const struct fmi_intel_part *part,
-				  uint64_t off)
+static struct fmi_intel_step data(struct fmi_intel *chip, const struct fmi_part *part, uint64_t off)
 {
-	unsigned width = part->width;
-	uint64_t window = fmi_align_down(off, part->buffer_len);
+	struct fmi_buffer *buffer = &chip->buffer;
+	uint32_t buffer_len = part->geo->buffer_len;
+	uint64_t window = fmi_align_down(off, buffer_len);
 	uint32_t at = (uint32_t)(off - window);
 
 	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
-		return data_in_window(chip, part->buffer_len, off);
-	if (chip->lo == chip->hi) {
-		chip->window = window;
-		chip->lo = at;
-		chip->hi = at + width;
-	} else if (window != chip->window) {
+		return data_in_window(chip, buffer_len, off);
+	if (fmi_buffer_empty(buffer)) {
+		buffer->window = window;
+		buffer->lo = at;
+		buffer->hi = at;
+	} else if (window != buffer->window) {
 		return bad_sequence(chip, part->quirks, FMI_ACTION_BUFFER_DROP,
 				    FMI_NOTE_OUTSIDE_BUFFER);
-	} else if (at < chip->lo) {
-		chip->lo = at;
-	} else if (at >= chip->hi) {
-		chip->hi = at + width;
 	}
-	if (!--chip->left)
+	fmi_buffer_take(buffer, at, part->geo->bank_width);
+	if (!buffer->left)
 		chip->state = FMI_INTEL_CONFIRM;
 	return step(FMI_ACTION_BUFFER_PUT, FMI_NOTE_NONE);
 }
@@ -262,204 +375,102 @@ static struct fmi_intel_step confirm_erase(struct fmi_intel *chip, unsigned quir
 	return end(chip, done ? FMI_ACTION_NONE : FMI_ACTION_ERASE, FMI_NOTE_ERASE_CONFIRM);
 }
 
-struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, const struct fmi_intel_part *part,
+struct fmi_intel_step fmi_intel_write(struct fmi_intel *chip, const struct fmi_part *part,
 				      uint64_t off, uint32_t value)
 {
 	switch (chip->state) {
 	case FMI_INTEL_READY:
-		return ready(chip, part->quirks, value);
+		return ready(chip, part, value);
 	case FMI_INTEL_PROGRAM:
 		return end(chip, FMI_ACTION_PROGRAM, FMI_NOTE_NONE);
 	case FMI_INTEL_ERASE:
 		return confirm_erase(chip, part->quirks, value);
 	case FMI_INTEL_LOCK:
-		return lock(chip, part->quirks, value);
+		return lock(chip, part, off, value);
 	case FMI_INTEL_COUNT:
 		return count(chip, part, off, value);
 	case FMI_INTEL_DATA:
 		return data(chip, part, off);
 	case FMI_INTEL_CONFIRM:
 		return confirm_buffer(chip, part->quirks, value);
+	case FMI_INTEL_REGISTER:
+		return end(chip, FMI_ACTION_REGISTER, FMI_NOTE_NONE);
+	case FMI_INTEL_BUSY:
+		return busy(chip, part, value);
 	case FMI_INTEL_STATES:
 		break;
 	}
 	return step(FMI_ACTION_NONE, FMI_NOTE_NONE);
 }
 
-void fmi_intel_refused(struct fmi_intel *chip, const struct fmi_intel_part *part,
-		       enum fmi_action action)
-{
-	const uint8_t locked = part->quirks & FM_FLASH_QUIRK_NO_LOCKS ? 0 : FMI_SR_LOCKED;
+/* --- what became of an action ------------------------------------------------------------ */
 
+/* The status bit of a failure of `action`. */
+static uint8_t failure(enum fmi_action action)
+{
 	switch (action) {
 	case FMI_ACTION_PROGRAM:
 	case FMI_ACTION_BUFFER_PUT: /* only where BUFFER_FROM_COUNT asks so early */
 	case FMI_ACTION_BUFFER_PROGRAM:
+	case FMI_ACTION_REGISTER:
 	case FMI_ACTION_LOCK:
 	case FMI_ACTION_LOCK_DOWN:
-		chip->sr |= locked | FMI_SR_PROGRAM;
-		break;
+		return FMI_SR_PROGRAM;
 	case FMI_ACTION_ERASE:
-	case FMI_ACTION_CHIP_ERASE:
 	case FMI_ACTION_UNLOCK:
-		chip->sr |= locked | FMI_SR_ERASE;
-		break;
+		return FMI_SR_ERASE;
 	case FMI_ACTION_NONE:
 	case FMI_ACTION_BUFFER_OPEN:
 	case FMI_ACTION_BUFFER_DROP:
+	case FMI_ACTION_CHIP_ERASE: /* AMD's, from here on */
+	case FMI_ACTION_ERASE_QUEUE:
+	case FMI_ACTION_ERASE_QUEUED:
+	case FMI_ACTION_ERASE_FORGET:
+	case FMI_ACTION_PROTECT:
+	case FMI_ACTION_UNPROTECT:
+	case FMI_ACTIONS:
 		break;
 	}
+	return 0;
+}
+
+void fmi_intel_refused(struct fmi_intel *chip, const struct fmi_part *part, enum fmi_action action,
+		       bool vpp)
+{
+	const uint8_t locked = part->quirks & FM_FLASH_QUIRK_NO_LOCKS ? 0 : FMI_SR_LOCKED;
+
+	if (failure(action))
+		chip->sr |= failure(action) | (vpp ? FMI_SR_VPP : locked);
+}
+
+void fmi_intel_began(struct fmi_intel *chip, const struct fmi_op *op)
+{
+	chip->op = *op;
+	chip->state = FMI_INTEL_BUSY;
+	chip->sr &= (uint8_t)~FMI_SR_READY;
+}
+
+void fmi_intel_done(struct fmi_intel *chip, enum fmi_action action, bool failed)
+{
+	if (failed)
+		chip->sr |= failure(action);
+	if (chip->state != FMI_INTEL_BUSY)
+		return;
+	chip->op = (struct fmi_op){ 0 };
+	chip->state = FMI_INTEL_READY;
+	chip->sr |= FMI_SR_READY;
 }
 
 void fmi_intel_buffer_done(struct fmi_intel *chip)
 {
 	chip->words = 0;
-	chip->left = 0;
-	chip->window = 0;
-	chip->lo = 0;
-	chip->hi = 0;
+	chip->buffer = (struct fmi_buffer){ 0 };
 }
 
 void fmi_intel_reset(struct fmi_intel *chip)
 {
 	*chip = (struct fmi_intel){ .state = FMI_INTEL_READY,
 				    .mode = FMI_INTEL_SHOW_ARRAY,
-				    .sr = FMI_SR_READY };
-}
-
-bool fmi_intel_equal(const struct fmi_intel *a, const struct fmi_intel *b)
-{
-	return a->state == b->state && a->mode == b->mode && a->sr == b->sr &&
-	       a->words == b->words && a->left == b->left && a->window == b->window &&
-	       a->lo == b->lo && a->hi == b->hi;
-}
-
-/* The same for BUFFER_FROM_COUNT: all of the buffer is held from the count on. */
-static bool opened_buffer_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
-				uint64_t bank_len)
-{
-	bool bounded = !(part->quirks & FM_FLASH_QUIRK_COUNT_UNBOUNDED);
-
-	if (bounded && chip->words >= part->buffer_len / part->width)
-		return false;
-	if (chip->state == FMI_INTEL_CONFIRM ? chip->left : chip->left - 1 > chip->words)
-		return false;
-	return !chip->lo && chip->hi == part->buffer_len &&
-	       fmi_is_aligned(chip->window, part->buffer_len) &&
-	       fmi_in_range(chip->window, part->buffer_len, bank_len);
-}
-
-/* Is the buffer's part of the state what DATA and CONFIRM can have? */
-static bool buffer_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
-			 uint64_t bank_len)
-{
-	uint32_t buffer_len = part->buffer_len;
-	unsigned width = part->width;
-	bool empty = chip->lo == chip->hi;
-
-	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
-		return opened_buffer_valid(chip, part, bank_len);
-	if (chip->words >= buffer_len / width || chip->left > chip->words + 1)
-		return false;
-	if ((chip->state == FMI_INTEL_CONFIRM) != !chip->left)
-		return false;
-	/* Held data and no data go with words that came and none that did. */
-	if (empty)
-		return chip->left == chip->words + 1 && !chip->lo && !chip->window;
-	return chip->left <= chip->words && chip->lo < chip->hi && chip->hi <= buffer_len &&
-	       !(chip->lo % width) && !(chip->hi % width) &&
-	       fmi_is_aligned(chip->window, buffer_len) &&
-	       fmi_in_range(chip->window, buffer_len, bank_len);
-}
-
-bool fmi_intel_valid(const struct fmi_intel *chip, const struct fmi_intel_part *part,
-		     uint64_t bank_len)
-{
-	const uint8_t always = part->quirks & FM_FLASH_QUIRK_CLEAR_NOT_READY ? 0 : FMI_SR_READY;
-	const uint8_t known = FMI_SR_READY | FMI_SR_SEQUENCE | FMI_SR_LOCKED;
-	struct fmi_intel empty = *chip;
-
-	if (chip->state >= FMI_INTEL_STATES || chip->mode >= FMI_INTEL_MODES)
-		return false;
-	if ((chip->sr & ~known) || (chip->sr & always) != always)
-		return false;
-	if (chip->state != FMI_INTEL_READY && chip->mode != FMI_INTEL_SHOW_STATUS)
-		return false;
-	if (chip->state == FMI_INTEL_DATA || chip->state == FMI_INTEL_CONFIRM)
-		return buffer_valid(chip, part, bank_len);
-	fmi_intel_buffer_done(&empty);
-	return fmi_intel_equal(chip, &empty);
-}
-
-const char *fmi_intel_mode_name(enum fmi_intel_mode mode)
-{
-	switch (mode) {
-	case FMI_INTEL_SHOW_ARRAY:
-		return "read-array";
-	case FMI_INTEL_SHOW_STATUS:
-		return "read-status";
-	case FMI_INTEL_SHOW_ID:
-		return "read-id";
-	case FMI_INTEL_SHOW_QUERY:
-		return "query";
-	case FMI_INTEL_MODES:
-		break;
-	}
-	return "unknown";
-}
-
-const char *fmi_intel_note_text(enum fmi_intel_note note)
-{
-	switch (note) {
-	case FMI_NOTE_READ_ARRAY:
-		return "read array";
-	case FMI_NOTE_READ_STATUS:
-		return "read status";
-	case FMI_NOTE_READ_ID:
-		return "read id";
-	case FMI_NOTE_QUERY:
-		return "query";
-	case FMI_NOTE_CLEAR_STATUS:
-		return "clear status";
-	case FMI_NOTE_PROGRAM:
-		return "program";
-	case FMI_NOTE_ERASE:
-		return "erase";
-	case FMI_NOTE_ERASE_CONFIRM:
-		return "erase confirm";
-	case FMI_NOTE_LOCK_SETUP:
-		return "lock set-up";
-	case FMI_NOTE_LOCK:
-		return "lock block";
-	case FMI_NOTE_UNLOCK:
-		return "unlock block";
-	case FMI_NOTE_LOCK_DOWN:
-		return "lock down block";
-	case FMI_NOTE_BUFFER:
-		return "buffered program";
-	case FMI_NOTE_BUFFER_COUNT:
-		return "buffer count";
-	case FMI_NOTE_BUFFER_CONFIRM:
-		return "buffer confirm";
-	case FMI_NOTE_SUSPEND:
-		return "suspend";
-	case FMI_NOTE_RESUME:
-		return "resume";
-	case FMI_NOTE_UNKNOWN:
-		return "unknown command";
-	case FMI_NOTE_ERASE_UNCONFIRMED:
-		return "20 without D0";
-	case FMI_NOTE_LOCK_UNKNOWN:
-		return "60 without 01, D0 or 2F";
-	case FMI_NOTE_COUNT_TOO_LARGE:
-		return "count larger than the write buffer";
-	case FMI_NOTE_OUTSIDE_BUFFER:
-		return "buffer word outside the write buffer";
-	case FMI_NOTE_BUFFER_UNCONFIRMED:
-		return "E8 without D0";
-	case FMI_NOTE_NONE:
-	case FMI_NOTES:
-		break;
-	}
-	return "";
+				    .sr = FMI_SR_READY,
+				    .configuration = FMI_INTEL_CONFIGURATION };
 }

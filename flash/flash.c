@@ -9,21 +9,85 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A debugger wants to see memory, whatever mode the chips are in. */
+/* --- mapping ----------------------------------------------------------------------------- */
+
+/*
+ * A host that maps the bank at each return to read-array pays for that, unless the guest then reads
+ * a while. So many turns with so few accesses between them earn the hint to trap instead; so many
+ * accesses that leave the mapping alone end it.
+ */
+#define HURRIED_TURNS 64u
+#define HURRIED_ACCESSES 16u
+#define QUIET_ACCESSES 512u
+
+static unsigned turned(struct fmi_flash *f)
+{
+	struct fmi_turns *t = &f->turns;
+
+	t->hurried = t->quiet < HURRIED_ACCESSES ? t->hurried + 1 : 0;
+	t->quiet = 0;
+	if (t->hurried >= HURRIED_TURNS)
+		t->hint = true;
+	f->stats.map_turns++;
+	return FM_EFF_REMAP;
+}
+
+/* An access that the host had to trap, and that left the mapping alone. */
+static inline unsigned quiet(struct fmi_flash *f)
+{
+	struct fmi_turns *t = &f->turns;
+
+	if (++t->quiet < QUIET_ACCESSES)
+		return 0;
+	t->quiet = QUIET_ACCESSES;
+	t->hurried = 0;
+	if (!t->hint)
+		return 0;
+	t->hint = false;
+	return fmi_flash_mappable(f) ? FM_EFF_REMAP : 0;
+}
+
+/* What an access, a tick or a reset did to the mapping. */
+static inline unsigned remapped(struct fmi_flash *f, bool before)
+{
+	bool now = fmi_flash_mappable(f);
+
+	if (now == before)
+		return 0;
+	f->stats.array_entries += now;
+	return turned(f);
+}
+
+static void flash_map(void *state, uint64_t off, struct fm_mapping *out)
+{
+	struct fmi_flash *f = state;
+
+	out->len = f->geo.len;
+	out->block = f->block;
+	if (!fmi_flash_mappable(f))
+		return;
+	out->prot = FM_MAP_READ | FM_MAP_EXEC;
+	out->flags = f->turns.hint ? FM_MAP_HINT_TRAP : 0;
+}
+
+/* --- accesses ---------------------------------------------------------------------------- */
+
+/* A debugger wants to see memory, whatever mode the chips are in; so does who may not command. */
 static unsigned flash_read(void *state, uint64_t off, unsigned size, uint64_t *value,
 			   struct fm_attrs attrs)
 {
 	struct fmi_flash *f = state;
 
-	if (attrs.debug || fmi_flash_mappable(f)) {
+	if (attrs.debug || (f->secure_only && !attrs.secure)) {
 		*value = fmi_mem_read(f->array + off, size);
 		return 0;
 	}
+	if (fmi_flash_mappable(f)) {
+		*value = fmi_mem_read(f->array + off, size);
+		return quiet(f);
+	}
 	*value = fmi_lanes_read(f, off, size);
-	if (!fmi_flash_mappable(f))
-		return 0;
-	f->stats.array_entries++;
-	return FM_EFF_REMAP;
+	return remapped(f, false);
 }
 
 static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t value,
@@ -34,25 +98,35 @@ static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t v
 	bool before;
 
 	/* A store cannot set bits, and a command would change what the guest sees. */
-	if (attrs.debug)
+	if (attrs.debug || (f->secure_only && !attrs.secure))
 		return FM_EFF_FAULT;
 	if (fmi_lanes_more_data(f, off, size, value))
 		return 0;
 	before = fmi_flash_mappable(f);
 	effects = fmi_lanes_write(f, off, size, value);
-	if (fmi_flash_mappable(f) == before)
-		return effects;
-	f->stats.array_entries += !before;
-	return effects | FM_EFF_REMAP;
+	return effects | remapped(f, before);
 }
 
-static void flash_map(void *state, uint64_t off, struct fm_mapping *out)
+/* --- the other verbs ----------------------------------------------------------------------- */
+
+static unsigned flash_tick(void *state, uint64_t now_ns)
 {
 	struct fmi_flash *f = state;
+	bool before = fmi_flash_mappable(f);
+	unsigned effects = 0;
 
-	out->len = f->geo.len;
-	out->prot = fmi_flash_mappable(f) ? FM_MAP_READ | FM_MAP_EXEC : 0;
-	out->block = f->block;
+	if (now_ns <= f->part.now_ns)
+		return 0;
+	f->part.now_ns = now_ns;
+	/* An erase's window, and the erase itself. */
+	while (fmi_operations_deadline(f) <= now_ns)
+		effects |= fmi_operations_tick(f);
+	return effects | remapped(f, before);
+}
+
+static uint64_t flash_next_deadline_ns(void *state)
+{
+	return fmi_operations_deadline(state);
 }
 
 static int flash_flush(void *state, struct fm_error *err)
@@ -60,7 +134,9 @@ static int flash_flush(void *state, struct fm_error *err)
 	struct fmi_flash *f = state;
 	int rc = f->image ? fmi_image_flush(f->image, err) : 0;
 
-	/* The block itself may be a file. */
+	/* The blocks themselves may be files. */
+	if (!rc && f->registers.block)
+		rc = fm_block_sync(f->registers.block, 0, f->registers.len, err);
 	return rc ? rc : fm_block_sync(f->block, 0, f->geo.len, err);
 }
 
@@ -68,8 +144,8 @@ static void reset_chips(struct fmi_flash *f)
 {
 	fmi_lanes_reset(f);
 	memset(f->buffer, 0xff, f->geo.buffer_len);
-	memset(f->locks, 0, (size_t)f->geo.blocks * f->geo.chips);
-	f->locked = 0;
+	fmi_registers_reset_marks(f);
+	f->unpolled = false;
 }
 
 static unsigned flash_reset(void *state, enum fm_reset_kind kind)
@@ -80,8 +156,10 @@ static unsigned flash_reset(void *state, enum fm_reset_kind kind)
 	/* One kernel jumps to another: nothing pulls the chips' reset line. */
 	if (kind == FM_RESET_KEXEC)
 		return 0;
+	if (fmi_operations_deadline(f) != FM_NEVER)
+		fmi_lanes_misuse(f, 0, "reset while an operation was under way");
 	reset_chips(f);
-	return before ? 0 : FM_EFF_REMAP;
+	return remapped(f, before);
 }
 
 static int flash_sanitize(void *state, struct fm_error *err)
@@ -112,17 +190,6 @@ static int flash_load(void *state, struct fm_state_reader *r, struct fm_error *e
 	return rc;
 }
 
-static const char *set_name(enum fm_flash_set set)
-{
-	switch (set) {
-	case FM_FLASH_INTEL:
-		return "intel";
-	case FM_FLASH_AMD:
-		return "amd";
-	}
-	return "unknown";
-}
-
 static const char *narrow_name(enum fm_flash_narrow narrow)
 {
 	switch (narrow) {
@@ -136,12 +203,20 @@ static const char *narrow_name(enum fm_flash_narrow narrow)
 	return "unknown";
 }
 
+static const char *time_name(const struct fmi_flash *f)
+{
+	if (!f->part.timed)
+		return "instant";
+	return f->maximum ? "maximum" : "typical";
+}
+
 static void flash_describe(void *state, const struct fm_visitor *v)
 {
 	struct fmi_flash *f = state;
 
 	v->text(v->ctx, "block", fm_block_name(f->block));
-	v->text(v->ctx, "set", set_name(f->set));
+	v->text(v->ctx, "set", f->set == FM_FLASH_AMD ? "amd" : "intel");
+	v->u64(v->ctx, "command_set", f->primary);
 	v->u64(v->ctx, "bank_width", f->geo.bank_width);
 	v->u64(v->ctx, "chip_width", f->geo.chip_width);
 	if (f->set == FM_FLASH_AMD)
@@ -154,6 +229,9 @@ static void flash_describe(void *state, const struct fm_visitor *v)
 	v->u64(v->ctx, "buffer_len", f->geo.buffer_len);
 	v->text(v->ctx, "narrow", narrow_name(f->narrow));
 	v->u64(v->ctx, "read_only", f->read_only);
+	v->u64(v->ctx, "big_endian", f->big_endian);
+	v->u64(v->ctx, "secure_only", f->secure_only);
+	v->text(v->ctx, "time", time_name(f));
 	for (unsigned bit = 1; fm_flash_quirk_name(bit); bit <<= 1) {
 		if (f->part.quirks & bit)
 			v->text(v->ctx, "quirk", fm_flash_quirk_name(bit));
@@ -165,19 +243,23 @@ static void flash_free(void *state)
 	struct fmi_flash *f = state;
 
 	fmi_image_close(f->image);
-	free(f->locks);
+	fmi_health_free(f->health);
+	if (!f->registers.block)
+		free(f->registers.bytes);
+	free(f->marks);
 	free(f->buffer);
 	free(f);
 }
 
 /* Both command sets; the type names the layout of the saved state. */
-#define FLASH_OPS(TYPE)                                                                       \
-	{                                                                                     \
-		.struct_size = sizeof(struct fm_dev_ops), .type = TYPE,                       \
-		.version = FMI_FLASH_STATE_VERSION, .read = flash_read, .write = flash_write, \
-		.map = flash_map, .flush = flash_flush, .reset = flash_reset,                 \
-		.sanitize = flash_sanitize, .save = flash_save, .load = flash_load,           \
-		.describe = flash_describe, .free = flash_free,                               \
+#define FLASH_OPS(TYPE)                                                                           \
+	{                                                                                         \
+		.struct_size = sizeof(struct fm_dev_ops), .type = TYPE,                           \
+		.version = FMI_FLASH_STATE_VERSION, .read = flash_read, .write = flash_write,     \
+		.map = flash_map, .tick = flash_tick, .next_deadline_ns = flash_next_deadline_ns, \
+		.flush = flash_flush, .reset = flash_reset, .sanitize = flash_sanitize,           \
+		.save = flash_save, .load = flash_load, .describe = flash_describe,               \
+		.free = flash_free,                                                               \
 	}
 
 static const struct fm_dev_ops intel_ops = FLASH_OPS("cfi-flash-intel");
@@ -203,9 +285,34 @@ int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out)
 	return 0;
 }
 
+int fm_flash_set_pins(struct fm_dev *dev, unsigned pins)
+{
+	struct fmi_flash *f = fmi_flash_of(dev);
+
+	if (!f || (pins & ~FMI_FLASH_PINS))
+		return FM_ERR_ARG;
+	f->pins = pins;
+	return 0;
+}
+
+int fm_flash_erase_count(struct fm_dev *dev, uint32_t block, uint32_t *out)
+{
+	struct fmi_flash *f = fmi_flash_of(dev);
+
+	if (!f || !out)
+		return FM_ERR_ARG;
+	if (!f->health)
+		return FM_ERR_UNSUPPORTED;
+	if (block >= f->geo.blocks)
+		return FM_ERR_RANGE;
+	*out = fmi_health_count(f, block);
+	return 0;
+}
+
 /* --- making one -------------------------------------------------------------------------- */
 
 #define BAD(err, ...) fm_error_set(err, FM_ERR_ARG, 0, __VA_ARGS__)
+#define TRAITS 12u /* enum fm_flash_trait has so many bits */
 
 static int check_image(const struct fm_flash_config *c, const char *name, struct fm_error *err)
 {
@@ -225,9 +332,12 @@ static int check_image(const struct fm_flash_config *c, const char *name, struct
 
 static int check(const struct fm_flash_config *c, const char *name, struct fm_error *err)
 {
-	if (c->set != FM_FLASH_INTEL && c->set != FM_FLASH_AMD)
-		return BAD(err, "%s: fm_flash_config.set is %d, expected %d (Intel) or %d (AMD)",
-			   name, (int)c->set, FM_FLASH_INTEL, FM_FLASH_AMD);
+	if ((unsigned)c->set > FM_FLASH_INTEL_STANDARD)
+		return BAD(err,
+			   "%s: fm_flash_config.set is %d, expected %d (Intel), %d (AMD) or %d "
+			   "(Intel standard)",
+			   name, (int)c->set, FM_FLASH_INTEL, FM_FLASH_AMD,
+			   FM_FLASH_INTEL_STANDARD);
 	if (c->set == FM_FLASH_AMD && c->quirks)
 		return BAD(
 			err,
@@ -238,6 +348,12 @@ static int check(const struct fm_flash_config *c, const char *name, struct fm_er
 			   "%s: fm_flash_config.narrow is %d, expected 0 (ignore), 1 (lanes) or 2 "
 			   "(broadcast)",
 			   name, (int)c->narrow);
+	if (c->traits >> TRAITS)
+		return BAD(err, "%s: fm_flash_config.traits is 0x%x, expected bits below 0x%x",
+			   name, c->traits, 1u << TRAITS);
+	if (c->pins & ~FMI_FLASH_PINS)
+		return BAD(err, "%s: fm_flash_config.pins is 0x%x, expected bits of 0x%x", name,
+			   c->pins, FMI_FLASH_PINS);
 	return check_image(c, name, err);
 }
 
@@ -258,33 +374,62 @@ static void init_codes(struct fmi_flash *f, const struct fm_flash_config *c)
 	f->extended_id[1] = c->extended_id[1] || c->device_id ? c->extended_id[1] : 0x2201;
 }
 
+/* What a bank cannot have, whatever its part has. */
+static unsigned traits_of(const struct fmi_flash *f, const struct fm_flash_config *c)
+{
+	unsigned traits = c->traits;
+
+	/* The registers' words have 16 bits. */
+	if (f->set == FM_FLASH_INTEL && f->geo.chip_width == 1)
+		traits |= FM_FLASH_NO_REGISTERS;
+	if (c->quirks & FM_FLASH_QUIRK_ONE_STATE)
+		traits |= FM_FLASH_NO_SUSPEND | FM_FLASH_NO_REGISTERS | FM_FLASH_NO_CONFIGURATION;
+	return traits;
+}
+
+static void init_lanes(struct fmi_flash *f, const struct fm_flash_config *c)
+{
+	f->narrow = c->narrow;
+	f->big_endian = c->big_endian;
+	f->secure_only = c->secure_only;
+	f->pins = c->pins;
+	f->all = (1u << f->geo.chips) - 1;
+	f->chip_mask = fmi_size_mask(f->geo.chip_width);
+	f->word_mask = fmi_size_mask(f->geo.bank_width);
+	f->part =
+		(struct fmi_part){ .geo = &f->geo, .quirks = c->quirks, .traits = traits_of(f, c) };
+	f->more_len = c->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT ? 0 : f->geo.buffer_len;
+	for (unsigned at = 0; at < f->geo.bank_width; at += f->geo.chip_width)
+		f->repeat |= UINT64_C(1) << (8 * at);
+}
+
 static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char *name,
 		struct fm_error *err)
 {
-	unsigned width;
 	int rc = fmi_geometry_init(&f->geo, c, name, err);
 
 	if (!rc)
-		rc = fmi_quirks_check(c->quirks, &f->geo, name, err);
+		rc = fmi_quirks_check(c, &f->geo, name, err);
 	if (rc)
 		return rc;
 	f->block = c->block;
 	f->dirty = fm_block_dirty(c->block);
 	f->array = fm_block_ptr(c->block);
-	f->set = c->set;
-	f->narrow = c->narrow;
+	f->set = c->set == FM_FLASH_AMD ? FM_FLASH_AMD : FM_FLASH_INTEL;
+	f->primary = c->set == FM_FLASH_AMD ? 0x0002 : c->set == FM_FLASH_INTEL ? 0x0001 : 0x0003;
 	f->read_only = c->read_only || (fm_block_flags(c->block) & FM_BLOCK_READONLY);
 	init_codes(f, c);
-	f->all = (1u << f->geo.chips) - 1;
-	f->chip_mask = fmi_size_mask(f->geo.chip_width);
-	f->word_mask = fmi_size_mask(f->geo.bank_width);
-	f->part = (struct fmi_intel_part){ f->geo.buffer_len, f->geo.bank_width, c->quirks };
-	f->more_len = c->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT ? 0 : f->geo.buffer_len;
-	for (width = 0; width < f->geo.bank_width; width += f->geo.chip_width)
-		f->repeat |= UINT64_C(1) << (8 * width);
+	init_lanes(f, c);
+	rc = fmi_times_init(f, c, name, err);
+	if (!rc)
+		rc = fmi_health_init(f, c->health, name, err);
+	if (!rc)
+		rc = fmi_registers_init(f, c, name, err);
+	if (rc)
+		return rc;
 	f->buffer = malloc(f->geo.buffer_len);
-	f->locks = malloc((size_t)f->geo.blocks * f->geo.chips);
-	if (!f->buffer || !f->locks)
+	f->marks = malloc((size_t)f->geo.blocks * f->geo.chips);
+	if (!f->buffer || !f->marks)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", name);
 	reset_chips(f);
 	fmi_query_build(f);
@@ -352,4 +497,20 @@ int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg, struct 
 	}
 	*out = f->dev;
 	return 0;
+}
+
+int fm_flash_registers_len(const struct fm_flash_config *cfg, uint64_t *len, struct fm_error *err)
+{
+	struct fm_flash_config c;
+	struct fmi_geometry geo;
+	int rc = fmi_config_copy(&c, sizeof(c), cfg, "fm_flash_config", err);
+
+	if (rc)
+		return rc;
+	if (!c.block || !len)
+		return BAD(err, "fm_flash_config.block or len is NULL");
+	rc = fmi_geometry_init(&geo, &c, c.name ? c.name : fm_block_name(c.block), err);
+	if (!rc)
+		*len = fmi_registers_len(c.set, &geo);
+	return rc;
 }

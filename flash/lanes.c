@@ -19,63 +19,26 @@ struct cycle {
 
 static bool chip_equal(enum fm_flash_set set, const struct fmi_chip *a, const struct fmi_chip *b)
 {
-	switch (set) {
-	case FM_FLASH_INTEL:
-		return fmi_intel_equal(&a->intel, &b->intel);
-	case FM_FLASH_AMD:
-		return fmi_amd_equal(&a->amd, &b->amd);
-	}
-	return false;
-}
-
-struct fmi_held fmi_chip_held(enum fm_flash_set set, const struct fmi_chip *chip)
-{
-	switch (set) {
-	case FM_FLASH_INTEL:
-		return (struct fmi_held){ chip->intel.window, chip->intel.lo, chip->intel.hi };
-	case FM_FLASH_AMD:
-		return (struct fmi_held){ chip->amd.window, chip->amd.lo, chip->amd.hi };
-	}
-	return (struct fmi_held){ 0 };
-}
-
-static void buffer_done(enum fm_flash_set set, struct fmi_chip *chip)
-{
-	switch (set) {
-	case FM_FLASH_INTEL:
-		fmi_intel_buffer_done(&chip->intel);
-		break;
-	case FM_FLASH_AMD:
-		fmi_amd_buffer_done(&chip->amd);
-		break;
-	}
+	return set == FM_FLASH_AMD ? fmi_amd_equal(&a->amd, &b->amd)
+				   : fmi_intel_equal(&a->intel, &b->intel);
 }
 
 static inline bool takes_data(enum fm_flash_set set, const struct fmi_chip *chip)
 {
-	switch (set) {
-	case FM_FLASH_INTEL:
-		return fmi_intel_takes_data(&chip->intel);
-	case FM_FLASH_AMD:
-		return fmi_amd_takes_data(&chip->amd);
-	}
-	return false;
+	return set == FM_FLASH_AMD ? fmi_amd_takes_data(&chip->amd)
+				   : fmi_intel_takes_data(&chip->intel);
 }
 
 void fmi_lanes_reset(struct fmi_flash *f)
 {
 	f->together = true;
-	switch (f->set) {
-	case FM_FLASH_INTEL:
-		fmi_intel_reset(&f->chip[0].intel);
-		break;
-	case FM_FLASH_AMD:
+	if (f->set == FM_FLASH_AMD)
 		fmi_amd_reset(&f->chip[0].amd);
-		break;
-	}
+	else
+		fmi_intel_reset(&f->chip[0].intel);
 }
 
-static void part(struct fmi_flash *f)
+void fmi_lanes_part(struct fmi_flash *f)
 {
 	if (!f->together)
 		return;
@@ -93,26 +56,6 @@ void fmi_lanes_join(struct fmi_flash *f)
 			return;
 	}
 	f->together = true;
-}
-
-static unsigned first_of(fmi_chips chips)
-{
-	unsigned n = 0;
-
-	while (!(chips & 1u << n))
-		n++;
-	return n;
-}
-
-/* Where chip n's lanes begin on the bus: a bit, less than 64. */
-static unsigned lane_shift(const struct fmi_flash *f, unsigned chip)
-{
-	return 8 * f->geo.chip_width * chip & 63;
-}
-
-static uint32_t lane_value(const struct fmi_flash *f, uint64_t word, unsigned chip)
-{
-	return (uint32_t)(word >> lane_shift(f, chip) & f->chip_mask);
 }
 
 /* --- writes ------------------------------------------------------------------------------ */
@@ -139,11 +82,36 @@ static void trace_step(struct fmi_flash *f, struct fm_trace_event event, struct 
 	}
 }
 
+void fmi_lanes_misuse(struct fmi_flash *f, uint64_t off, const char *text)
+{
+	if (fm_trace_on(f->dev))
+		fm_trace_emit(f->dev, (struct fm_trace_event){ .kind = FM_TRACE_MISUSE,
+							       .off = off,
+							       .size = f->geo.bank_width,
+							       .text = text });
+}
+
+/* Operations whose outcome nobody looked at, or that begin over an old failure. */
+static void trace_habits(struct fmi_flash *f, uint64_t off, enum fmi_intel_note note, uint8_t sr)
+{
+	bool begins = note == FMI_NOTE_PROGRAM || note == FMI_NOTE_ERASE ||
+		      note == FMI_NOTE_BUFFER || note == FMI_NOTE_REGISTER;
+
+	if (!begins && note != FMI_NOTE_READ_ARRAY)
+		return;
+	if (f->unpolled)
+		fmi_lanes_misuse(f, off, "the status was not read after the last operation");
+	if (begins && (sr & FMI_SR_ERRORS))
+		fmi_lanes_misuse(f, off, "the status register was not cleared after a failure");
+	f->unpolled = false;
+}
+
 void fmi_lanes_trace(struct fmi_flash *f, struct fm_trace_event event, unsigned chip,
-		     enum fmi_intel_note note, enum fmi_intel_mode before)
+		     enum fmi_intel_note note, enum fmi_intel_mode before, uint8_t sr)
 {
 	enum fmi_intel_mode mode = fmi_flash_chip(f, chip)->intel.mode;
 
+	trace_habits(f, event.off, note, sr);
 	trace_step(f, event,
 		   (struct told){
 			   .text = fmi_intel_note_text(note),
@@ -158,7 +126,7 @@ static struct fm_trace_event event_of(const struct fmi_flash *f, const struct cy
 	return (struct fm_trace_event){
 		.off = c->off,
 		.size = f->geo.bank_width,
-		.value = lane_value(f, c->command, chip),
+		.value = fmi_lane_value(f, c->command, chip),
 	};
 }
 
@@ -166,11 +134,12 @@ static inline enum fmi_action step_intel(struct fmi_flash *f, const struct cycle
 {
 	struct fmi_intel *state = &fmi_flash_chip(f, chip)->intel;
 	enum fmi_intel_mode before = state->mode;
-	uint32_t value = lane_value(f, c->command, chip);
+	uint8_t sr = state->sr;
+	uint32_t value = fmi_lane_value(f, c->command, chip);
 	struct fmi_intel_step step = fmi_intel_write(state, &f->part, c->off, value);
 
 	if (fm_trace_on(f->dev))
-		fmi_lanes_trace(f, event_of(f, c, chip), chip, step.note, before);
+		fmi_lanes_trace(f, event_of(f, c, chip), chip, step.note, before, sr);
 	return step.action;
 }
 
@@ -179,7 +148,7 @@ static inline enum fmi_action step_amd(struct fmi_flash *f, const struct cycle *
 	struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
 	enum fmi_amd_mode before = state->mode;
 	struct fmi_amd_step step =
-		fmi_amd_write(state, &f->geo, c->off, lane_value(f, c->command, chip));
+		fmi_amd_write(state, &f->part, c->off, fmi_lane_value(f, c->command, chip));
 
 	if (fm_trace_on(f->dev))
 		trace_step(f, event_of(f, c, chip),
@@ -195,105 +164,52 @@ static inline enum fmi_action step_amd(struct fmi_flash *f, const struct cycle *
 /* What a chip makes of a cycle. */
 static inline enum fmi_action step_chip(struct fmi_flash *f, const struct cycle *c, unsigned chip)
 {
-	switch (f->set) {
-	case FM_FLASH_INTEL:
-		return step_intel(f, c, chip);
-	case FM_FLASH_AMD:
-		return step_amd(f, c, chip);
-	}
-	return FMI_ACTION_NONE;
-}
-
-/* The chips' buffers are programmed, or given up. All of `chips` hold the same range. */
-static unsigned end_buffer(struct fmi_flash *f, fmi_chips chips, bool program, fmi_chips *refused)
-{
-	struct fmi_held held = fmi_chip_held(f->set, fmi_flash_chip(f, first_of(chips)));
-	unsigned effects = 0;
-
-	if (program)
-		effects =
-			fmi_array_program_buffer(f, chips, held.window, held.lo, held.hi, refused);
-	else
-		fmi_array_buffer_drop(f, chips, held.lo, held.hi);
-	for (unsigned n = 0; n < f->geo.chips; n++) {
-		if (chips & 1u << n)
-			buffer_done(f->set, fmi_flash_chip(f, n));
-	}
-	return effects;
-}
-
-/* An Intel chip shows in its status that it refused; an AMD chip just goes on. */
-static void refuse(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
-		   enum fmi_action action)
-{
-	if (f->set == FM_FLASH_AMD) {
-		if (fm_trace_on(f->dev))
-			fm_trace_emit(f->dev,
-				      (struct fm_trace_event){ .kind = FM_TRACE_MISUSE,
-							       .off = c->off,
-							       .size = f->geo.bank_width,
-							       .text = "the sector is protected" });
-		return;
-	}
-	if (chips != f->all)
-		part(f);
-	for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++) {
-		if (chips & 1u << n)
-			fmi_intel_refused(&f->chip[n].intel, &f->part, action);
-	}
+	return f->set == FM_FLASH_AMD ? step_amd(f, c, chip) : step_intel(f, c, chip);
 }
 
 /* Do what `chips` ask for in one and the same way. */
 static unsigned act(struct fmi_flash *f, const struct cycle *c, fmi_chips chips,
 		    enum fmi_action action)
 {
-	fmi_chips refused = 0;
-	unsigned effects = 0;
-
 	switch (action) {
 	case FMI_ACTION_NONE:
-	case FMI_ACTION_BUFFER_OPEN: /* only where the bank is one state machine */
-		return 0;
+	case FMI_ACTION_BUFFER_OPEN:  /* only where the bank is one state machine */
+	case FMI_ACTION_ERASE_QUEUED: /* never a write's */
+	case FMI_ACTIONS:
+		break;
 	case FMI_ACTION_BUFFER_PUT:
 		fmi_array_buffer_put(f, chips, (uint32_t)(c->off & (f->geo.buffer_len - 1)),
 				     c->data, c->bytes);
-		return 0;
+		break;
 	case FMI_ACTION_PROGRAM:
-		effects = fmi_array_program(f, chips, c->off, c->data, &refused);
-		break;
 	case FMI_ACTION_ERASE:
-		effects = fmi_array_erase(f, chips, c->off, &refused);
-		break;
 	case FMI_ACTION_CHIP_ERASE:
-		return fmi_array_erase_chips(f, chips);
 	case FMI_ACTION_BUFFER_PROGRAM:
+	case FMI_ACTION_REGISTER:
+	case FMI_ACTION_ERASE_QUEUE:
+		return fmi_operate(f, chips, action, c->off, c->data);
 	case FMI_ACTION_BUFFER_DROP:
-		effects = end_buffer(f, chips, action == FMI_ACTION_BUFFER_PROGRAM, &refused);
-		break;
 	case FMI_ACTION_LOCK:
 	case FMI_ACTION_UNLOCK:
 	case FMI_ACTION_LOCK_DOWN:
-		fmi_array_lock(f, chips, c->off, action, &refused);
+	case FMI_ACTION_ERASE_FORGET:
+	case FMI_ACTION_PROTECT:
+	case FMI_ACTION_UNPROTECT:
+		fmi_operate_aside(f, chips, action, c->off, c->data);
 		break;
 	}
-	if (refused)
-		refuse(f, c, refused, action);
-	return effects;
+	return 0;
 }
 
 /* Do chips a and b, parted, ask for the same? A buffer's range is the chip's own. */
-static bool same_wish(const struct fmi_flash *f, const enum fmi_action *wish, unsigned a,
-		      unsigned b)
+static bool same_wish(struct fmi_flash *f, const enum fmi_action *wish, unsigned a, unsigned b)
 {
-	struct fmi_held held_a, held_b;
-
 	if (wish[a] != wish[b])
 		return false;
 	if (wish[a] != FMI_ACTION_BUFFER_PROGRAM && wish[a] != FMI_ACTION_BUFFER_DROP)
 		return true;
-	held_a = fmi_chip_held(f->set, &f->chip[a]);
-	held_b = fmi_chip_held(f->set, &f->chip[b]);
-	return held_a.window == held_b.window && held_a.lo == held_b.lo && held_a.hi == held_b.hi;
+	return fmi_buffer_equal(fmi_chip_buffer(f->set, &f->chip[a]),
+				fmi_chip_buffer(f->set, &f->chip[b]));
 }
 
 static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
@@ -307,7 +223,7 @@ static unsigned cycle_parted(struct fmi_flash *f, const struct cycle *c)
 			wish[n] = step_chip(f, c, n);
 	}
 	while (left) {
-		unsigned first = first_of(left);
+		unsigned first = (unsigned)__builtin_ctz(left);
 		fmi_chips group = 0;
 
 		for (unsigned n = first; n < f->geo.chips; n++) {
@@ -335,7 +251,7 @@ static inline unsigned cycle(struct fmi_flash *f, const struct cycle *c)
 
 		return action == FMI_ACTION_NONE ? 0 : act(f, c, f->all, action);
 	}
-	part(f);
+	fmi_lanes_part(f);
 	return cycle_parted(f, c);
 }
 
@@ -438,23 +354,49 @@ static uint64_t array_read(const struct fmi_flash *f, unsigned chip, uint64_t of
 	return fmi_mem_read(f->array + off + (size_t)chip * width, width);
 }
 
+/* What a chip drives onto its lanes. */
 static uint64_t intel_read(struct fmi_flash *f, unsigned chip, uint64_t off)
 {
 	const struct fmi_intel *state = &fmi_flash_chip(f, chip)->intel;
 
 	switch (state->mode) {
 	case FMI_INTEL_SHOW_ARRAY:
-		return array_read(f, chip, off);
+		return array_read(f, chip, off) << fmi_lane_shift(f, chip);
 	case FMI_INTEL_SHOW_STATUS:
-		return state->sr;
+		return fmi_to_lane(f, state->sr, chip);
 	case FMI_INTEL_SHOW_ID:
-		return fmi_query_id(f, chip, off) & f->chip_mask;
+		return fmi_to_lane(f, fmi_query_id(f, chip, off), chip);
 	case FMI_INTEL_SHOW_QUERY:
-		return fmi_query_read(f, off);
+		return fmi_to_lane(f, fmi_query_read(f, off), chip);
 	case FMI_INTEL_MODES:
 		break;
 	}
 	return 0;
+}
+
+bool fmi_amd_erasing(struct fmi_flash *f, unsigned chip, uint64_t off)
+{
+	const struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
+
+	if (state->op.action == FMI_ACTION_CHIP_ERASE)
+		return true;
+	return (state->op.action == FMI_ACTION_ERASE_QUEUED ||
+		state->erase.action == FMI_ACTION_ERASE_QUEUED) &&
+	       (fmi_array_mark(f, chip, fmi_geometry_block(&f->geo, off).number) & FMI_QUEUED);
+}
+
+static uint64_t amd_status(struct fmi_flash *f, unsigned chip, uint64_t off)
+{
+	const struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
+	uint64_t word = state->op.data;
+
+	/* Aborted: the last word that the buffer holds. */
+	if (!state->op.action)
+		word = fmi_le_load(f->buffer + state->buffer.last, f->geo.bank_width);
+	return fmi_to_lane(f,
+			   fmi_amd_status(state, (uint8_t)fmi_lane_value(f, word, chip),
+					  fmi_amd_erasing(f, chip, off)),
+			   chip);
 }
 
 static uint64_t amd_read(struct fmi_flash *f, unsigned chip, uint64_t off)
@@ -462,15 +404,28 @@ static uint64_t amd_read(struct fmi_flash *f, unsigned chip, uint64_t off)
 	const struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
 
 	switch (state->mode) {
+	case FMI_AMD_SHOW_SUSPENDED:
+		if (fmi_amd_erasing(f, chip, off))
+			return amd_status(f, chip, off);
+		return array_read(f, chip, off) << fmi_lane_shift(f, chip);
 	case FMI_AMD_SHOW_ARRAY:
 	case FMI_AMD_SHOW_ERASED:
-		return array_read(f, chip, off);
+		return array_read(f, chip, off) << fmi_lane_shift(f, chip);
 	case FMI_AMD_SHOW_STATUS:
-		return fmi_amd_status(state, f->buffer[state->last + chip * f->geo.chip_width]);
+		return amd_status(f, chip, off);
 	case FMI_AMD_SHOW_ID:
-		return fmi_query_autoselect(f, chip, off) & f->chip_mask;
+		return fmi_to_lane(f, fmi_query_autoselect(f, chip, off), chip);
 	case FMI_AMD_SHOW_QUERY:
-		return fmi_query_amd_read(f, off);
+		return fmi_to_lane(f, fmi_query_amd_read(f, off), chip);
+	case FMI_AMD_SHOW_SECURED:
+		return fmi_to_lane(f, fmi_registers_secured(f, chip, off), chip);
+	case FMI_AMD_SHOW_REGISTER:
+		return fmi_to_lane(f, fmi_amd_status_register(state), chip);
+	case FMI_AMD_SHOW_DYB:
+	case FMI_AMD_SHOW_PPB:
+	case FMI_AMD_SHOW_FREEZE:
+	case FMI_AMD_SHOW_LOCKS:
+		return fmi_to_lane(f, fmi_registers_protection(f, chip, off), chip);
 	case FMI_AMD_MODES:
 		break;
 	}
@@ -481,20 +436,23 @@ static uint64_t word_read(struct fmi_flash *f, uint64_t off)
 {
 	uint64_t word = 0;
 
-	switch (f->set) {
-	case FM_FLASH_INTEL:
-		if (f->together && f->chip[0].intel.mode == FMI_INTEL_SHOW_STATUS)
+	f->unpolled = false;
+	if (f->set == FM_FLASH_INTEL) {
+		if (f->together && f->chip[0].intel.mode == FMI_INTEL_SHOW_STATUS && !f->big_endian)
 			return f->chip[0].intel.sr * f->repeat;
 		for (unsigned n = 0; n < f->geo.chips; n++)
-			word |= intel_read(f, n, off) << lane_shift(f, n);
-		break;
-	case FM_FLASH_AMD:
-		for (unsigned n = 0; n < f->geo.chips; n++)
-			word |= amd_read(f, n, off) << lane_shift(f, n);
-		for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++)
-			fmi_amd_was_read(&f->chip[n].amd);
-		break;
+			word |= intel_read(f, n, off);
+		return word;
 	}
+	for (unsigned n = 0; n < f->geo.chips; n++)
+		word |= amd_read(f, n, off);
+	/* What is erased may differ from chip to chip, and so what a read changes. */
+	for (unsigned n = 1; f->together && n < f->geo.chips; n++) {
+		if (fmi_amd_erasing(f, n, off) != fmi_amd_erasing(f, 0, off))
+			fmi_lanes_part(f);
+	}
+	for (unsigned n = 0; n < (f->together ? 1 : f->geo.chips); n++)
+		fmi_amd_was_read(&f->chip[n].amd, fmi_amd_erasing(f, n, off));
 	return word;
 }
 

@@ -31,33 +31,45 @@
 #define PRI_MAJOR 3u
 #define PRI_MINOR 4u
 #define PRI_FEATURES 5u
+#define PRI_AFTER_SUSPEND 9u
 #define PRI_LOCK_STATUS 10u
 #define PRI_VCC 12u
 #define PRI_PROTECTION_FIELDS 14u
 
 /* The AMD extension: where it is, and offsets in the query structure. */
 #define AMD_PRI 0x40u
+#define AMD_SUSPEND 0x46u
 #define AMD_SECTOR_GROUP 0x47u
 #define AMD_PROTECT_SCHEME 0x49u
 #define AMD_BOOT 0x4fu
+#define AMD_PROGRAM_SUSPEND 0x50u
+#define AMD_BYPASS 0x51u
+#define AMD_SECURED 0x52u
+#define AMD_SOFTWARE 0x53u
 
 #define AMD_BOOT_UNIFORM 0u
 #define AMD_BOOT_BOTTOM 2u
 #define AMD_BOOT_TOP 3u
 
-#define FEATURE_BLOCK_LOCKS (1u << 5) /* instant individual block locking */
+#define FEATURE_SUSPEND_ERASE (1u << 1)
+#define FEATURE_SUSPEND_PROGRAM (1u << 2)
+#define FEATURE_LEGACY_LOCKS (1u << 3) /* opened all at once */
+#define FEATURE_BLOCK_LOCKS (1u << 5)  /* instant individual block locking */
+#define FEATURE_REGISTERS (1u << 6)    /* protection registers */
 
-/* Typical times as powers of two, maxima as powers of two times those. */
-#define WORD_US_LOG2 7
-#define BUFFER_US_LOG2 7
-#define ERASE_MS_LOG2 10
-#define MAX_TIMES_LOG2 4
+#define AMD_SUSPEND_READ_WRITE 2u
+#define AMD_PROTECT_VOLTAGE 4u /* by nothing that a guest can write */
+#define AMD_PROTECT_ADVANCED 8u
+#define AMD_SECURED_LOG2 8u /* 256 bytes */
+#define AMD_POLL_STATUS 1u  /* software features: the status register; data polling */
+#define AMD_POLL_DATA 2u
 
 /* Read-ID offsets, in words of a chip from the start of a block. */
 #define ID_MANUFACTURER 0u
 #define ID_DEVICE 1u
 #define ID_LOCK_STATUS 2u
-#define ID_EXTENDED 0x0eu /* AMD, and the word behind it */
+#define ID_CONFIGURATION 5u /* Intel */
+#define ID_EXTENDED 0x0eu   /* AMD, and the word behind it */
 
 static uint8_t log2_ceil(uint64_t v)
 {
@@ -93,14 +105,40 @@ static void put_regions(uint8_t *q, const struct fmi_geometry *geo, bool reverse
 	}
 }
 
-static void put_extension(uint8_t *pri)
+/* The two protection fields: the registers of 64 bits, and the sixteen of 128. */
+static void put_registers(uint8_t *fields)
 {
+	static const uint8_t first[] = { 0x80, 0, 3, 3 };
+	static const uint8_t second[] = { 0x89, 0, 0, 0, 0, 0, 0, 16, 0, 4 };
+
+	fields[0] = 2;
+	memcpy(fields + 1, first, sizeof(first));
+	memcpy(fields + 1 + sizeof(first), second, sizeof(second));
+}
+
+static void put_extension(uint8_t *pri, unsigned traits)
+{
+	uint32_t features = 0;
+
 	memcpy(pri, "PRI", 3);
 	pri[PRI_MAJOR] = '1';
 	pri[PRI_MINOR] = '1';
-	fmi_put_le32(pri + PRI_FEATURES, FEATURE_BLOCK_LOCKS);
-	fmi_put_le16(pri + PRI_LOCK_STATUS, FMI_LOCKED | FMI_LOCKED_DOWN);
-	pri[PRI_VCC] = 0x30; /* 3.0 V. No protection registers: the rest is 0. */
+	if (!(traits & FM_FLASH_NO_SUSPEND)) {
+		features |= FEATURE_SUSPEND_ERASE | FEATURE_SUSPEND_PROGRAM;
+		pri[PRI_AFTER_SUSPEND] = 1; /* programs are */
+	}
+	if (!(traits & FM_FLASH_NO_PROTECTION)) {
+		features |= traits & FM_FLASH_LOCKS_PERSIST ? FEATURE_LEGACY_LOCKS
+							    : FEATURE_BLOCK_LOCKS;
+		fmi_put_le16(pri + PRI_LOCK_STATUS,
+			     FMI_LOCKED | (traits & FM_FLASH_NO_LOCK_DOWN ? 0 : FMI_LOCKED_DOWN));
+	}
+	pri[PRI_VCC] = 0x30; /* 3.0 V */
+	if (!(traits & FM_FLASH_NO_REGISTERS)) {
+		features |= FEATURE_REGISTERS;
+		put_registers(pri + PRI_PROTECTION_FIELDS);
+	}
+	fmi_put_le32(pri + PRI_FEATURES, features);
 }
 
 static uint8_t boot_flag(const struct fmi_geometry *geo)
@@ -113,16 +151,42 @@ static uint8_t boot_flag(const struct fmi_geometry *geo)
 	return bottom < top ? AMD_BOOT_BOTTOM : AMD_BOOT_TOP;
 }
 
-/* Version 1.3. What is 0: no suspend (nothing takes time), no bursts, no pages, no second bank. */
-static void put_amd_extension(uint8_t *q)
+/* Version 1.5, which has the software features. What is 0: no bursts, no pages, no second bank. */
+static void put_amd_extension(uint8_t *q, unsigned traits)
 {
 	uint8_t *pri = q + AMD_PRI;
 
 	memcpy(pri, "PRI", 3);
 	pri[PRI_MAJOR] = '1';
-	pri[PRI_MINOR] = '3';
+	pri[PRI_MINOR] = traits & FM_FLASH_NO_STATUS ? '3' : '5';
+	if (!(traits & FM_FLASH_NO_SUSPEND)) {
+		q[AMD_SUSPEND] = AMD_SUSPEND_READ_WRITE;
+		q[AMD_PROGRAM_SUSPEND] = 1;
+	}
 	q[AMD_SECTOR_GROUP] = 1;
-	q[AMD_PROTECT_SCHEME] = 4; /* by a voltage, so by nothing that a guest can write */
+	q[AMD_PROTECT_SCHEME] =
+		traits & FM_FLASH_NO_PROTECTION ? AMD_PROTECT_VOLTAGE : AMD_PROTECT_ADVANCED;
+	if (traits & FM_FLASH_NO_STATUS)
+		return;
+	q[AMD_BYPASS] = !(traits & FM_FLASH_NO_BYPASS);
+	q[AMD_SECURED] = traits & FM_FLASH_NO_REGISTERS ? 0 : AMD_SECURED_LOG2;
+	q[AMD_SOFTWARE] = AMD_POLL_STATUS | AMD_POLL_DATA;
+}
+
+/* Times as the bank takes them. */
+static void put_times(const struct fmi_flash *f, uint8_t *q)
+{
+	bool amd = f->set == FM_FLASH_AMD;
+	bool buffer = !(f->part.traits & FM_FLASH_NO_BUFFER);
+
+	q[TIME_WORD] = f->times.word_us;
+	q[TIME_BUFFER] = buffer ? f->times.buffer_us : 0;
+	q[TIME_ERASE] = f->times.erase_ms;
+	q[TIME_ERASE_CHIP] = amd ? f->times.chip_erase_ms : 0;
+	q[TIME_MAX_WORD] = f->times.word_max;
+	q[TIME_MAX_BUFFER] = buffer ? f->times.buffer_max : 0;
+	q[TIME_MAX_ERASE] = f->times.erase_max;
+	q[TIME_MAX_ERASE_CHIP] = amd ? f->times.chip_erase_max : 0;
 }
 
 /* What QEMU 7.2 says of any bank: a part that is none. */
@@ -149,29 +213,23 @@ void fmi_query_build(struct fmi_flash *f)
 
 	memset(q, 0, FMI_QUERY_LEN);
 	memcpy(q + QRY, "QRY", 3);
-	fmi_put_le16(q + PRIMARY_SET, amd ? 0x0002 : 0x0001);
+	fmi_put_le16(q + PRIMARY_SET, f->primary);
 	fmi_put_le16(q + PRIMARY_TABLE, pri);
 	q[VCC_MIN] = 0x27; /* 2.7 V to 3.6 V; no programming voltage */
 	q[VCC_MAX] = 0x36;
-	q[TIME_WORD] = WORD_US_LOG2;
-	q[TIME_BUFFER] = BUFFER_US_LOG2;
-	q[TIME_ERASE] = ERASE_MS_LOG2;
-	q[TIME_MAX_WORD] = MAX_TIMES_LOG2;
-	q[TIME_MAX_BUFFER] = MAX_TIMES_LOG2;
-	q[TIME_MAX_ERASE] = MAX_TIMES_LOG2;
+	put_times(f, q);
 	/* Emulators have banks that are no power of two; real chips are. */
 	q[CHIP_LEN] = log2_ceil(f->geo.len / f->geo.chips);
 	fmi_put_le16(q + INTERFACE, interface_code(&f->geo));
-	fmi_put_le16(q + BUFFER_LEN, log2_ceil(f->geo.buffer_len / f->geo.chips));
+	if (!(f->part.traits & FM_FLASH_NO_BUFFER))
+		fmi_put_le16(q + BUFFER_LEN, log2_ceil(f->geo.buffer_len / f->geo.chips));
 	if (amd) {
-		q[TIME_ERASE_CHIP] = (uint8_t)(ERASE_MS_LOG2 + log2_ceil(f->geo.blocks));
-		q[TIME_MAX_ERASE_CHIP] = MAX_TIMES_LOG2;
 		q[AMD_BOOT] = boot_flag(&f->geo);
 		put_regions(q, &f->geo, q[AMD_BOOT] == AMD_BOOT_TOP);
-		put_amd_extension(q);
+		put_amd_extension(q, f->part.traits);
 	} else {
 		put_regions(q, &f->geo, false);
-		put_extension(q + pri);
+		put_extension(q + pri, f->part.traits);
 	}
 	if (f->part.quirks & FM_FLASH_QUIRK_QEMU_TABLE)
 		put_qemu(f, pri);
@@ -201,8 +259,14 @@ uint16_t fmi_query_id(const struct fmi_flash *f, unsigned chip, uint64_t off)
 		return f->device_id;
 	case ID_LOCK_STATUS:
 		return fmi_array_lock_status(f, chip, off);
+	case ID_CONFIGURATION:
+		if (f->part.traits & FM_FLASH_NO_CONFIGURATION)
+			return 0;
+		return f->chip[f->together ? 0 : chip].intel.configuration;
 	default:
-		return 0;
+		if (f->part.traits & FM_FLASH_NO_REGISTERS)
+			return 0;
+		return fmi_registers_read(f, chip, word_in_block(f, off));
 	}
 }
 

@@ -158,9 +158,34 @@ static const unsigned needs[][2] = {
 	{ FM_FLASH_QUIRK_NO_CHIP_WIDTH, FM_FLASH_QUIRK_ONE_STATE },
 };
 
-int fmi_quirks_check(unsigned quirks, const struct fmi_geometry *geo, const char *name,
-		     struct fm_error *err)
+/* Such a bank is QEMU's, which has none of these. */
+static int check_one_state(const struct fm_flash_config *cfg, const struct fmi_geometry *geo,
+			   const char *name, struct fm_error *err)
 {
+	const char *with = cfg->time         ? "time"
+			   : cfg->health     ? "health"
+			   : cfg->traits     ? "traits"
+			   : cfg->big_endian ? "big_endian"
+			   : cfg->pins       ? "pins"
+			   : cfg->registers  ? "registers"
+					     : NULL;
+
+	if (geo->bank_width > 4)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has one-state, expected a bank_width "
+			   "of at most 4, not %u",
+			   name, geo->bank_width);
+	if (with)
+		return BAD(err, "%s: fm_flash_config.quirks has one-state, expected no %s with it",
+			   name, with);
+	return 0;
+}
+
+int fmi_quirks_check(const struct fm_flash_config *cfg, const struct fmi_geometry *geo,
+		     const char *name, struct fm_error *err)
+{
+	unsigned quirks = cfg->quirks;
+
 	if (quirks >> QUIRKS)
 		return BAD(err, "%s: fm_flash_config.quirks is 0x%x, expected bits below 0x%x",
 			   name, quirks, 1u << QUIRKS);
@@ -170,11 +195,6 @@ int fmi_quirks_check(unsigned quirks, const struct fmi_geometry *geo, const char
 				   name, fm_flash_quirk_name(needs[i][0]),
 				   fm_flash_quirk_name(needs[i][1]));
 	}
-	if ((quirks & FM_FLASH_QUIRK_ONE_STATE) && geo->bank_width > 4)
-		return BAD(err,
-			   "%s: fm_flash_config.quirks has one-state, expected a bank_width "
-			   "of at most 4, not %u",
-			   name, geo->bank_width);
 	if ((quirks & FM_FLASH_QUIRK_NO_CHIP_WIDTH) && geo->chips != 1)
 		return BAD(err,
 			   "%s: fm_flash_config.quirks has no-chip-width, expected chip_width "
@@ -185,5 +205,5 @@ int fmi_quirks_check(unsigned quirks, const struct fmi_geometry *geo, const char
 			   "%s: fm_flash_config.quirks has qemu-table, expected one region, "
 			   "not %u",
 			   name, geo->nregions);
-	return 0;
+	return quirks & FM_FLASH_QUIRK_ONE_STATE ? check_one_state(cfg, geo, name, err) : 0;
 }

@@ -5,96 +5,152 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool any_holds_data(const struct fmi_flash *f, const struct fmi_chip *chips, unsigned n)
+static bool any_holds_data(const struct fmi_flash *f, struct fmi_chip *chips, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		struct fmi_held held = fmi_chip_held(f->set, &chips[i]);
-
-		if (held.lo != held.hi)
+		if (!fmi_buffer_empty(fmi_chip_buffer(f->set, &chips[i])))
 			return true;
 	}
 	return false;
 }
 
-static void put_intel(struct fm_state_writer *w, const struct fmi_intel *chip)
+static void put_buffer(struct fm_state_writer *w, const struct fmi_buffer *buffer)
+{
+	fm_state_put_u32(w, buffer->left);
+	fm_state_put_u64(w, buffer->window);
+	fm_state_put_u32(w, buffer->lo);
+	fm_state_put_u32(w, buffer->hi);
+	fm_state_put_u32(w, buffer->last);
+}
+
+static void get_buffer(struct fm_state_reader *r, struct fmi_buffer *buffer)
+{
+	buffer->left = fm_state_get_u32(r);
+	buffer->window = fm_state_get_u64(r);
+	buffer->lo = fm_state_get_u32(r);
+	buffer->hi = fm_state_get_u32(r);
+	buffer->last = fm_state_get_u32(r);
+}
+
+/* With the time that is missing, not the end: the clock of whoever loads it is another. */
+static void put_op(struct fm_state_writer *w, const struct fmi_part *part, const struct fmi_op *op)
+{
+	struct fmi_op stopped = *op;
+
+	if (op->ends_ns)
+		fmi_op_suspend(&stopped, part->now_ns);
+	fm_state_put_u8(w, (uint8_t)stopped.action);
+	fm_state_put_u64(w, stopped.off);
+	fm_state_put_u64(w, stopped.data);
+	fm_state_put_u64(w, stopped.left_ns);
+}
+
+static void get_op(struct fm_state_reader *r, struct fmi_op *op)
+{
+	op->action = (enum fmi_action)fm_state_get_u8(r);
+	op->off = fm_state_get_u64(r);
+	op->data = fm_state_get_u64(r);
+	op->ends_ns = 0;
+	op->left_ns = fm_state_get_u64(r);
+}
+
+static void put_intel(struct fm_state_writer *w, const struct fmi_part *part,
+		      const struct fmi_intel *chip)
 {
 	fm_state_put_u8(w, (uint8_t)chip->state);
 	fm_state_put_u8(w, (uint8_t)chip->mode);
 	fm_state_put_u8(w, chip->sr);
+	fm_state_put_u16(w, chip->configuration);
 	fm_state_put_u32(w, chip->words);
-	fm_state_put_u32(w, chip->left);
-	fm_state_put_u64(w, chip->window);
-	fm_state_put_u32(w, chip->lo);
-	fm_state_put_u32(w, chip->hi);
+	put_buffer(w, &chip->buffer);
+	put_op(w, part, &chip->op);
+	put_op(w, part, &chip->erase);
 }
 
-static void get_intel(struct fm_state_reader *r, struct fmi_intel *chip)
+static void get_intel(struct fm_state_reader *r, const struct fmi_part *part,
+		      struct fmi_intel *chip)
 {
 	chip->state = (enum fmi_intel_state)fm_state_get_u8(r);
 	chip->mode = (enum fmi_intel_mode)fm_state_get_u8(r);
 	chip->sr = fm_state_get_u8(r);
+	chip->configuration = fm_state_get_u16(r);
 	chip->words = fm_state_get_u32(r);
-	chip->left = fm_state_get_u32(r);
-	chip->window = fm_state_get_u64(r);
-	chip->lo = fm_state_get_u32(r);
-	chip->hi = fm_state_get_u32(r);
+	get_buffer(r, &chip->buffer);
+	get_op(r, &chip->op);
+	get_op(r, &chip->erase);
+	if (chip->state == FMI_INTEL_BUSY)
+		fmi_op_resume(&chip->op, part->now_ns);
 }
 
-static void put_amd(struct fm_state_writer *w, const struct fmi_amd *chip)
+/* Flags of an AMD chip. */
+#define AMD_TOGGLE 0x01u
+#define AMD_TOGGLE_2 0x02u
+#define AMD_SECURED 0x04u
+#define AMD_FROZEN 0x08u
+#define AMD_FLAGS 0x0fu
+
+static void put_amd(struct fm_state_writer *w, const struct fmi_part *part,
+		    const struct fmi_amd *chip)
 {
 	fm_state_put_u8(w, (uint8_t)chip->state);
 	fm_state_put_u8(w, (uint8_t)chip->mode);
-	fm_state_put_u8(w, chip->toggle);
-	fm_state_put_u32(w, chip->left);
+	fm_state_put_u8(w, (uint8_t)chip->then);
+	fm_state_put_u8(w, (uint8_t)chip->after);
+	fm_state_put_u8(
+		w, (uint8_t)((chip->toggle ? AMD_TOGGLE : 0) | (chip->toggle2 ? AMD_TOGGLE_2 : 0) |
+			     (chip->secured ? AMD_SECURED : 0) | (chip->frozen ? AMD_FROZEN : 0)));
+	fm_state_put_u8(w, chip->sr);
 	fm_state_put_u64(w, chip->sector);
-	fm_state_put_u64(w, chip->window);
-	fm_state_put_u32(w, chip->lo);
-	fm_state_put_u32(w, chip->hi);
-	fm_state_put_u32(w, chip->last);
+	put_buffer(w, &chip->buffer);
+	put_op(w, part, &chip->op);
+	put_op(w, part, &chip->erase);
 }
 
 /* False: what comes cannot be a chip's. */
-static bool get_amd(struct fm_state_reader *r, struct fmi_amd *chip)
+static bool get_amd(struct fm_state_reader *r, const struct fmi_part *part, struct fmi_amd *chip)
 {
-	uint8_t toggle;
+	uint8_t flags;
 
 	chip->state = (enum fmi_amd_state)fm_state_get_u8(r);
 	chip->mode = (enum fmi_amd_mode)fm_state_get_u8(r);
-	toggle = fm_state_get_u8(r);
-	chip->toggle = toggle;
-	chip->left = fm_state_get_u32(r);
+	chip->then = (enum fmi_amd_state)fm_state_get_u8(r);
+	chip->after = (enum fmi_amd_mode)fm_state_get_u8(r);
+	flags = fm_state_get_u8(r);
+	chip->toggle = flags & AMD_TOGGLE;
+	chip->toggle2 = flags & AMD_TOGGLE_2;
+	chip->secured = flags & AMD_SECURED;
+	chip->frozen = flags & AMD_FROZEN;
+	chip->sr = fm_state_get_u8(r);
 	chip->sector = fm_state_get_u64(r);
-	chip->window = fm_state_get_u64(r);
-	chip->lo = fm_state_get_u32(r);
-	chip->hi = fm_state_get_u32(r);
-	chip->last = fm_state_get_u32(r);
-	return toggle <= 1;
+	get_buffer(r, &chip->buffer);
+	get_op(r, &chip->op);
+	get_op(r, &chip->erase);
+	if (chip->state == FMI_AMD_WINDOW || chip->state == FMI_AMD_BUSY)
+		fmi_op_resume(&chip->op, part->now_ns);
+	return !(flags & ~AMD_FLAGS);
 }
 
 static void put_chip(const struct fmi_flash *f, struct fm_state_writer *w,
 		     const struct fmi_chip *chip)
 {
-	switch (f->set) {
-	case FM_FLASH_INTEL:
-		put_intel(w, &chip->intel);
-		break;
-	case FM_FLASH_AMD:
-		put_amd(w, &chip->amd);
-		break;
-	}
+	if (f->set == FM_FLASH_AMD)
+		put_amd(w, &f->part, &chip->amd);
+	else
+		put_intel(w, &f->part, &chip->intel);
 }
 
 /* False: no sequence of writes leads there. */
 static bool get_chip(const struct fmi_flash *f, struct fm_state_reader *r, struct fmi_chip *chip)
 {
-	switch (f->set) {
-	case FM_FLASH_INTEL:
-		get_intel(r, &chip->intel);
-		return fmi_intel_valid(&chip->intel, &f->part, f->geo.len);
-	case FM_FLASH_AMD:
-		return get_amd(r, &chip->amd) && fmi_amd_valid(&chip->amd, &f->geo);
-	}
-	return false;
+	if (f->set == FM_FLASH_AMD)
+		return get_amd(r, &f->part, &chip->amd) && fmi_amd_valid(&chip->amd, &f->part);
+	get_intel(r, &f->part, &chip->intel);
+	return fmi_intel_valid(&chip->intel, &f->part);
+}
+
+static uint8_t timing(const struct fmi_flash *f)
+{
+	return (uint8_t)((f->part.timed ? 1 : 0) + (f->maximum ? 1 : 0));
 }
 
 void fmi_flash_save(struct fmi_flash *f, struct fm_state_writer *w)
@@ -110,13 +166,19 @@ void fmi_flash_save(struct fmi_flash *f, struct fm_state_writer *w)
 		fm_state_put_u64(w, geo->region[i].block_len);
 		fm_state_put_u32(w, geo->region[i].count);
 	}
+	fm_state_put_u32(w, f->part.quirks);
+	fm_state_put_u32(w, f->part.traits);
+	fm_state_put_u8(w, timing(f));
+	fm_state_put_u8(w, f->health ? 1 : 0);
+	fm_state_put_u8(w, (uint8_t)f->pins);
 	for (unsigned n = 0; n < geo->chips; n++)
 		put_chip(f, w, fmi_flash_chip(f, n));
 	if (any_holds_data(f, f->chip, f->together ? 1 : geo->chips))
 		fm_state_put_bytes(w, f->buffer, geo->buffer_len);
-	fm_state_put_bytes(w, f->locks, (size_t)geo->blocks * geo->chips);
-	if (f->part.quirks)
-		fm_state_put_u32(w, f->part.quirks);
+	fm_state_put_bytes(w, f->marks, (size_t)geo->blocks * geo->chips);
+	fm_state_put_bytes(w, f->registers.bytes, f->registers.len);
+	if (f->health)
+		fmi_health_save(f, w);
 }
 
 static int expect(struct fmi_flash *f, const char *what, uint64_t got, uint64_t want,
@@ -148,6 +210,14 @@ static int check_geometry(struct fmi_flash *f, struct fm_state_reader *r, struct
 			rc = expect(f, "block count", fm_state_get_u32(r), geo->region[i].count,
 				    err);
 	}
+	if (!rc)
+		rc = expect(f, "quirks", fm_state_get_u32(r), f->part.quirks, err);
+	if (!rc)
+		rc = expect(f, "traits", fm_state_get_u32(r), f->part.traits, err);
+	if (!rc)
+		rc = expect(f, "time", fm_state_get_u8(r), timing(f), err);
+	if (!rc)
+		rc = expect(f, "health", fm_state_get_u8(r), f->health ? 1 : 0, err);
 	return rc;
 }
 
@@ -155,9 +225,11 @@ static int check_geometry(struct fmi_flash *f, struct fm_state_reader *r, struct
 struct loaded {
 	struct fmi_chip chip[FM_FLASH_CHIPS];
 	uint8_t *buffer;
-	uint8_t *locks;
-	size_t nlocks;
+	uint8_t *marks;
+	uint8_t *registers;
+	size_t nmarks;
 	uint32_t locked;
+	unsigned pins;
 };
 
 static int load_chips(struct fmi_flash *f, struct loaded *in, struct fm_state_reader *r,
@@ -179,13 +251,14 @@ static int load_chips(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 }
 
 /* Outside what the chips hold the buffer is FF. */
-static bool buffer_valid(const struct fmi_flash *f, const struct loaded *in)
+static bool buffer_valid(const struct fmi_flash *f, struct loaded *in)
 {
 	unsigned width = f->geo.chip_width;
 
 	for (uint32_t at = 0; at < f->geo.buffer_len; at++) {
-		struct fmi_held own = fmi_chip_held(f->set, &in->chip[at / width % f->geo.chips]);
-		bool held = at >= own.lo && at < own.hi;
+		const struct fmi_buffer *own =
+			fmi_chip_buffer(f->set, &in->chip[at / width % f->geo.chips]);
+		bool held = at >= own->lo && at < own->hi;
 
 		if (!held && in->buffer[at] != 0xff)
 			return false;
@@ -193,21 +266,38 @@ static bool buffer_valid(const struct fmi_flash *f, const struct loaded *in)
 	return true;
 }
 
-static int load_locks(struct fmi_flash *f, struct loaded *in, struct fm_state_reader *r,
+/* Marks that a chip's part of a block can have. */
+static bool mark_valid(const struct fmi_flash *f, const struct fmi_chip *chip, uint8_t mark)
+{
+	bool queues = chip->amd.op.action == FMI_ACTION_ERASE_QUEUED ||
+		      chip->amd.erase.action == FMI_ACTION_ERASE_QUEUED;
+	uint8_t known = FMI_LOCKED | FMI_LOCKED_DOWN;
+
+	if (f->set == FM_FLASH_AMD)
+		known = f->part.traits & FM_FLASH_NO_PROTECTION ? 0 : FMI_LOCKED | FMI_PERSISTENT;
+	else if (f->part.traits & FM_FLASH_NO_LOCK_DOWN)
+		known = FMI_LOCKED;
+	if (f->set == FM_FLASH_AMD && queues)
+		known |= FMI_QUEUED;
+	/* A read-only bank takes no lock commands. */
+	if (f->set != FM_FLASH_AMD && f->read_only)
+		known = f->part.traits & (FM_FLASH_LOCKED_AT_RESET | FM_FLASH_LOCKS_PERSIST)
+				? FMI_LOCKED
+				: 0;
+	return !(mark & ~known) && mark != FMI_LOCKED_DOWN;
+}
+
+static int load_marks(struct fmi_flash *f, struct loaded *in, struct fm_state_reader *r,
 		      struct fm_error *err)
 {
-	fm_state_get_bytes(r, in->locks, in->nlocks);
-	for (size_t i = 0; i < in->nlocks; i++) {
-		uint8_t lock = in->locks[i];
-
-		if (lock > (FMI_LOCKED | FMI_LOCKED_DOWN) || lock == FMI_LOCKED_DOWN ||
-		    (lock && (f->read_only || f->set == FM_FLASH_AMD)))
-			return fm_error_set(
-				err, FM_ERR_FORMAT, 0,
-				"%s: saved state: lock of block %zu is %u, expected 0, 1 "
-				"or 3, and 0 on a read-only or AMD bank",
-				fm_dev_name(f->dev), i / f->geo.chips, lock);
-		in->locked += !!lock;
+	fm_state_get_bytes(r, in->marks, in->nmarks);
+	for (size_t i = 0; i < in->nmarks; i++) {
+		if (!mark_valid(f, &in->chip[i % f->geo.chips], in->marks[i]))
+			return fm_error_set(err, FM_ERR_FORMAT, 0,
+					    "%s: saved state: lock of block %zu is 0x%x, expected "
+					    "one that this bank can have",
+					    fm_dev_name(f->dev), i / f->geo.chips, in->marks[i]);
+		in->locked += !!(in->marks[i] & FMI_MARKS_LOCKED);
 	}
 	return 0;
 }
@@ -222,6 +312,11 @@ static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_read
 				    "%s: saved state: version %u, expected %u", fm_dev_name(f->dev),
 				    fm_state_version(r), FMI_FLASH_STATE_VERSION);
 	rc = check_geometry(f, r, err);
+	in->pins = fm_state_get_u8(r);
+	if (!rc && (in->pins & ~FMI_FLASH_PINS))
+		rc = fm_error_set(err, FM_ERR_FORMAT, 0,
+				  "%s: saved state: pins 0x%x, expected bits of 0x%x",
+				  fm_dev_name(f->dev), in->pins, FMI_FLASH_PINS);
 	if (!rc)
 		rc = load_chips(f, in, r, err);
 	if (rc)
@@ -235,13 +330,11 @@ static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_read
 			"%s: saved state: the write buffer has data where no chip holds "
 			"any",
 			fm_dev_name(f->dev));
-	rc = load_locks(f, in, r, err);
-	/* A bank without quirks has none in its state. */
-	if (!rc && f->part.quirks)
-		rc = expect(f, "quirks", fm_state_get_u32(r), f->part.quirks, err);
+	rc = load_marks(f, in, r, err);
 	if (rc)
 		return rc;
-	if (fm_state_overrun(r) || fm_state_left(r))
+	fm_state_get_bytes(r, in->registers, f->registers.len);
+	if (fm_state_overrun(r) || fm_state_left(r) != (f->health ? fmi_health_saved_len(f) : 0))
 		return fm_error_set(
 			err, FM_ERR_FORMAT, 0,
 			"%s: saved state: body of the wrong length (%zu bytes left over)",
@@ -249,32 +342,39 @@ static int load_all(struct fmi_flash *f, struct loaded *in, struct fm_state_read
 	return 0;
 }
 
-static void take(struct fmi_flash *f, const struct loaded *in)
+static void take(struct fmi_flash *f, const struct loaded *in, struct fm_state_reader *r)
 {
 	memcpy(f->chip, in->chip, sizeof(in->chip));
 	memcpy(f->buffer, in->buffer, f->geo.buffer_len);
-	memcpy(f->locks, in->locks, in->nlocks);
+	memcpy(f->marks, in->marks, in->nmarks);
+	fmi_registers_load(f, in->registers);
+	if (f->health)
+		fmi_health_load(f, r);
 	f->locked = in->locked;
+	f->pins = in->pins;
 	f->together = false;
+	f->unpolled = false;
 	fmi_lanes_join(f);
 }
 
 int fmi_flash_load(struct fmi_flash *f, struct fm_state_reader *r, struct fm_error *err)
 {
-	struct loaded in = { .nlocks = (size_t)f->geo.blocks * f->geo.chips };
+	struct loaded in = { .nmarks = (size_t)f->geo.blocks * f->geo.chips };
 	int rc;
 
 	in.buffer = malloc(f->geo.buffer_len);
-	in.locks = malloc(in.nlocks);
-	if (in.buffer && in.locks) {
+	in.marks = malloc(in.nmarks);
+	in.registers = malloc(f->registers.len);
+	if (in.buffer && in.marks && in.registers) {
 		rc = load_all(f, &in, r, err);
 		if (!rc)
-			take(f, &in);
+			take(f, &in, r);
 	} else {
 		rc = fm_error_set(err, FM_ERR_NOMEM, 0, "%s: saved state: out of memory",
 				  fm_dev_name(f->dev));
 	}
 	free(in.buffer);
-	free(in.locks);
+	free(in.marks);
+	free(in.registers);
 	return rc;
 }

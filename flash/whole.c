@@ -27,29 +27,29 @@ static unsigned piece(uint64_t off, unsigned left)
 static void hold(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
 {
 	if (f->read_only)
-		fmi_intel_refused(&f->chip[0].intel, &f->part, FMI_ACTION_BUFFER_PUT);
+		fmi_intel_refused(&f->chip[0].intel, &f->part, FMI_ACTION_BUFFER_PUT, false);
 	else
-		fmi_le_store(f->buffer + (off - f->chip[0].intel.window), size, value);
+		fmi_le_store(f->buffer + (off - f->chip[0].intel.buffer.window), size, value);
 }
 
 static unsigned program(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value)
 {
-	if (!fmi_array_locked(f, off))
+	if (!fmi_array_locked(f, f->all, off))
 		return fmi_array_store(f, off, size, value);
-	fmi_intel_refused(&f->chip[0].intel, &f->part, FMI_ACTION_PROGRAM);
+	fmi_intel_refused(&f->chip[0].intel, &f->part, FMI_ACTION_PROGRAM, false);
 	return 0;
 }
 
 static unsigned program_window(struct fmi_flash *f)
 {
 	struct fmi_intel *chip = &f->chip[0].intel;
-	uint64_t window = chip->window;
+	uint64_t window = chip->buffer.window;
 
 	fmi_intel_buffer_done(chip);
-	if (!fmi_array_locked(f, window))
+	if (!fmi_array_locked(f, f->all, window))
 		return fmi_array_store_window(f, window);
 	fmi_array_buffer_drop(f, f->all, 0, f->geo.buffer_len);
-	fmi_intel_refused(chip, &f->part, FMI_ACTION_BUFFER_PROGRAM);
+	fmi_intel_refused(chip, &f->part, FMI_ACTION_BUFFER_PROGRAM, false);
 	return 0;
 }
 
@@ -62,15 +62,24 @@ static unsigned act(struct fmi_flash *f, enum fmi_action action, uint64_t off, u
 
 	switch (action) {
 	case FMI_ACTION_NONE:
-	case FMI_ACTION_CHIP_ERASE: /* AMD's */
+	case FMI_ACTION_REGISTER: /* such a bank has none; the rest is AMD's */
+	case FMI_ACTION_CHIP_ERASE:
+	case FMI_ACTION_ERASE_QUEUE:
+	case FMI_ACTION_ERASE_QUEUED:
+	case FMI_ACTION_ERASE_FORGET:
+	case FMI_ACTION_PROTECT:
+	case FMI_ACTION_UNPROTECT:
+	case FMI_ACTIONS:
 		return 0;
 	case FMI_ACTION_PROGRAM:
 		return program(f, off, size, value);
 	case FMI_ACTION_ERASE:
-		effects = fmi_array_erase(f, f->all, off, &refused);
+		refused = fmi_array_locked(f, f->all, off);
+		if (!refused)
+			effects = fmi_array_erase(f, f->all, off, &refused);
 		break;
 	case FMI_ACTION_BUFFER_OPEN:
-		fmi_array_open_window(f, chip->window);
+		fmi_array_open_window(f, chip->buffer.window);
 		return 0;
 	case FMI_ACTION_BUFFER_PUT:
 		hold(f, off, size, value);
@@ -88,7 +97,7 @@ static unsigned act(struct fmi_flash *f, enum fmi_action action, uint64_t off, u
 		break;
 	}
 	if (refused)
-		fmi_intel_refused(chip, &f->part, action);
+		fmi_intel_refused(chip, &f->part, action, false);
 	return effects;
 }
 
@@ -96,13 +105,14 @@ static unsigned cycle(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t
 {
 	struct fmi_intel *chip = &f->chip[0].intel;
 	enum fmi_intel_mode before = chip->mode;
+	uint8_t sr = chip->sr;
 	struct fmi_intel_step step =
 		fmi_intel_write(chip, &f->part, off, (uint32_t)(value & f->chip_mask));
 
 	if (fm_trace_on(f->dev))
 		fmi_lanes_trace(f,
 				(struct fm_trace_event){ .off = off, .size = size, .value = value },
-				0, step.note, before);
+				0, step.note, before, sr);
 	return act(f, step.action, off, size, value);
 }
 

@@ -29,8 +29,93 @@ extern "C" {
 #define FM_FLASH_CHIPS 8u
 
 enum fm_flash_set {
-	FM_FLASH_INTEL = 0, /* Intel/Sharp, primary command set 0x0001 */
-	FM_FLASH_AMD,       /* AMD/Fujitsu, 0x0002; every operation is over at its last cycle */
+	FM_FLASH_INTEL = 0,      /* Intel/Sharp, extended: primary command set 0x0001 */
+	FM_FLASH_AMD,            /* AMD/Fujitsu, 0x0002 */
+	FM_FLASH_INTEL_STANDARD, /* Intel, standard: 0x0003 in the query table, else as 0x0001 */
+};
+
+/* How long programs and erases take. */
+enum fm_flash_time {
+	/* Nothing: each is over at its last cycle. For emulators: some drivers never poll. */
+	FM_FLASH_TIME_INSTANT = 0,
+	/* The query table's typical times, or its maxima, on the clock that fm_dev_tick() tells. */
+	FM_FLASH_TIME_TYPICAL,
+	FM_FLASH_TIME_MAXIMUM,
+};
+
+/* The times as the query table has them: powers of two. 0 = the default in brackets. */
+struct fm_flash_times {
+	uint8_t word_us;       /* a word takes 2^n us typically [7] */
+	uint8_t buffer_us;     /* a write buffer [7] */
+	uint8_t erase_ms;      /* a block: 2^n ms [10] */
+	uint8_t chip_erase_ms; /* AMD [erase_ms and the blocks' number] */
+	/* The maximum is 2^n times the typical time [4 each]. */
+	uint8_t word_max;
+	uint8_t buffer_max;
+	uint8_t erase_max;
+	uint8_t chip_erase_max;
+};
+
+/*
+ * What chips of a part lack or do otherwise than the default. No bit: Intel's have suspend, write
+ * buffer, block locks that are volatile and open after reset, lock-down, protection registers and
+ * the read configuration register (28F256P30); AMD's suspend, write buffer, unlock bypass, status
+ * register, sector protection, secured silicon sector (S29GL-S).
+ */
+enum fm_flash_trait {
+	FM_FLASH_NO_SUSPEND = 1 << 0,
+	FM_FLASH_NO_BUFFER = 1 << 1,
+	/* Intel: 60 is no command. AMD: no sector protection by command. */
+	FM_FLASH_NO_PROTECTION = 1 << 2,
+	FM_FLASH_NO_LOCK_DOWN = 1 << 3, /* Intel: 60/2F is a wrong sequence */
+	/* Intel: protection registers. AMD: secured silicon sector, lock register. */
+	FM_FLASH_NO_REGISTERS = 1 << 4,
+	FM_FLASH_NO_CONFIGURATION = 1 << 5, /* Intel: 60/03 is a wrong sequence */
+	FM_FLASH_NO_BYPASS = 1 << 6,        /* AMD: unlock bypass */
+	FM_FLASH_NO_STATUS = 1 << 7,        /* AMD: the status register, 70 and 71 */
+	/* Intel: lock bits persist (in `registers`), and one 60/D0 opens all blocks. */
+	FM_FLASH_LOCKS_PERSIST = 1 << 8,
+	FM_FLASH_LOCKED_AT_RESET = 1 << 9, /* Intel: every block is locked after reset */
+	FM_FLASH_WP_FIRST = 1 << 10,       /* AMD: WP# low protects the first sector */
+	FM_FLASH_WP_LAST = 1 << 11,        /* AMD: the last */
+};
+
+/* The levels of a bank's pins; no bit: WP# low, VPP as it should be. */
+enum fm_flash_pin {
+	/* WP# high: Intel's lock-down does not hold; AMD's outermost sector is open. */
+	FM_FLASH_PIN_WP_HIGH = 1 << 0,
+	/* VPP below its lockout: Intel's programs and erases fail with SR.3. */
+	FM_FLASH_PIN_VPP_LOW = 1 << 1,
+};
+
+/* Bits that no longer change. */
+struct fm_flash_stuck {
+	uint64_t off;  /* a byte of the bank */
+	uint8_t zeros; /* an erase cannot set these */
+	uint8_t ones;  /* a program cannot clear these */
+};
+
+/*
+ * Wear and failures; of no cost where fm_flash_config.health is NULL. An operation that fails on a
+ * chip shows in that chip's status (Intel SR.4 or SR.5; AMD DQ5 and the status register); where it is
+ * not a stuck bit's doing, the chip's cells stay as they were.
+ */
+struct fm_flash_health {
+	size_t struct_size; /* sizeof(struct fm_flash_health) */
+	/* Erases that a block takes, each chip's part counted as one; later ones fail. 0 = no limit. */
+	uint32_t endurance;
+	/* Erases that were before, a number for each block, or NULL. */
+	const uint32_t *counts;
+	const struct fm_flash_stuck *stuck;
+	size_t nstuck;
+	const uint32_t *bad; /* numbers of blocks on which every program and erase fails */
+	size_t nbad;
+	uint64_t fail_program; /* this program fails on all its chips; the first is 1; 0 = none */
+	uint64_t fail_erase;   /* the same for erases of blocks */
+	/* Each chip fails in so many of a million programs or erases, drawn from `seed`. */
+	uint32_t program_ppm;
+	uint32_t erase_ppm;
+	uint64_t seed;
 };
 
 /*
@@ -147,6 +232,28 @@ struct fm_flash_config {
 	 */
 	bool byte_mode;
 	unsigned quirks; /* enum fm_flash_quirk, or'ed; see fm_flash_profile() */
+	unsigned traits; /* enum fm_flash_trait, or'ed */
+	enum fm_flash_time time;
+	struct fm_flash_times times;
+	/*
+	 * Chips whose D0-D7 are on the highest address of their lanes, as on a big-endian bus: commands,
+	 * status, codes and query bytes are there; contents keep their addresses. Not with ONE_STATE.
+	 */
+	bool big_endian;
+	/*
+	 * Writes that are not secure (struct fm_attrs) are FM_EFF_FAULT and reads that are not show the
+	 * array, in every mode.
+	 */
+	bool secure_only;
+	unsigned pins; /* enum fm_flash_pin, or'ed; see fm_flash_set_pins() */
+	const struct fm_flash_health *health; /* copied; NULL = nothing wears or fails */
+	/*
+	 * What is non-volatile beside the array: protection registers, lock bits that persist. Borrowed;
+	 * outlives the device; fm_flash_registers_len() bytes; FF is factory-fresh. NULL = kept in the
+	 * device and its saved state only.
+	 */
+	struct fm_block *registers;
+	uint64_t unique; /* Intel: the chips' factory-programmed number, in fresh registers */
 };
 
 /*
@@ -161,11 +268,18 @@ struct fm_flash_config {
  * guest sees success and the array keeps its data. fm_dev_flush() writes again what failed.
  *
  * fm_dev_reset(): read-array, status and buffer clear, locks open, for every kind but kexec, which
- * pulls no reset line and changes nothing. fm_dev_sanitize() makes the array and the image FF, locks
- * or not; FM_ERR_ACCESS on a read-only bank.
+ * pulls no reset line and changes nothing. What was under way is given up, its cells as they were (a
+ * chip would leave them undefined). fm_dev_sanitize() makes the array and the image FF, locks or not,
+ * not the registers; FM_ERR_ACCESS on a read-only bank.
  *
- * fm_dev_save() holds the chips' states, their buffers and the locks, not the array. After
- * fm_dev_load() call fm_dev_flush() once the block has its contents: it writes the whole image.
+ * With `time` a program or erase changes the array, and is told, when fm_dev_tick() finds it over.
+ *
+ * The mapping has FM_MAP_HINT_TRAP while the bank turned to and from read-array often and was read
+ * little between; FM_EFF_REMAP tells when that ends, too.
+ *
+ * fm_dev_save() holds the chips' states, what is under way, buffers, locks, registers, counters and
+ * the clock, not the array. After fm_dev_load() call fm_dev_flush() once the block has its contents:
+ * it writes the whole image.
  */
 FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
 			struct fm_error *err);
@@ -185,10 +299,24 @@ FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
  * FM_ERR_ARG: no such profile; the message offers the nearest names.
  */
 FM_API int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_error *err);
+/* Bytes that fm_flash_config.registers has to have. FM_ERR_ARG as fm_flash_new(). Any thread. */
+FM_API int fm_flash_registers_len(const struct fm_flash_config *cfg, uint64_t *len,
+				  struct fm_error *err);
 /* The n-th profile's name, NULL after the last. Any thread. */
 FM_API const char *fm_flash_profile_name(unsigned n);
 /* The name of one quirk bit in lower case, "clear-not-ready"; NULL for anything else. Any thread. */
 FM_API const char *fm_flash_quirk_name(unsigned quirk);
+
+/*
+ * The pins' levels from now on (enum fm_flash_pin, or'ed). What is under way goes on. FM_ERR_ARG if
+ * `dev` is not a flash or a bit is unknown.
+ */
+FM_API int fm_flash_set_pins(struct fm_dev *dev, unsigned pins);
+/*
+ * Erases of block number `block` so far, failed ones too; of a bank with health. FM_ERR_ARG if `dev`
+ * is not a flash, FM_ERR_RANGE, FM_ERR_UNSUPPORTED without health.
+ */
+FM_API int fm_flash_erase_count(struct fm_dev *dev, uint32_t block, uint32_t *out);
 
 /* Counters since the device was made; for tools and tests. */
 struct fm_flash_stats {
@@ -199,6 +327,10 @@ struct fm_flash_stats {
 	uint64_t ignored_writes; /* narrow writes that had no effect */
 	uint64_t host_writes;    /* writes to the image, failed ones too */
 	uint64_t host_bytes;     /* bytes of those that succeeded */
+	uint64_t refused;        /* programs, erases and locks of locked blocks, by each chip */
+	uint64_t failed;         /* programs and erases that failed on a chip, by each chip */
+	uint64_t suspends;       /* operations suspended, by each chip */
+	uint64_t map_turns;      /* how often the bank turned to or from read-array */
 };
 /* FM_ERR_ARG if `dev` is not a flash. */
 FM_API int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out);

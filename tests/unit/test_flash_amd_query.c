@@ -16,7 +16,7 @@ static uint16_t q16(struct bank *b, unsigned at)
 	return (uint16_t)(q(b, at) | q(b, at + 1) << 8);
 }
 
-static void the_query_table_says_0002_and_its_extension_is_1_3(void **state)
+static void the_query_table_says_0002_and_its_extension_is_1_5(void **state)
 {
 	struct bank b;
 
@@ -38,10 +38,13 @@ static void the_query_table_says_0002_and_its_extension_is_1_3(void **state)
 	assert_int_equal(q(&b, 0x41), 'R');
 	assert_int_equal(q(&b, 0x42), 'I');
 	assert_int_equal(q(&b, 0x43), '1');
-	assert_int_equal(q(&b, 0x44), '3');
+	assert_int_equal(q(&b, 0x44), '5');
 	assert_int_equal(q(&b, 0x45) & 3, 0); /* unlock addresses matter */
-	assert_int_equal(q(&b, 0x46), 0);     /* nothing takes time to suspend */
+	assert_int_equal(q(&b, 0x46), 2);     /* read and write while an erase is suspended */
+	assert_int_equal(q(&b, 0x49), 8);     /* advanced sector protection */
 	assert_int_equal(q(&b, 0x4f), 0);     /* uniform */
+	assert_int_equal(q(&b, 0x50), 1);     /* programs can be suspended */
+	assert_int_equal(q(&b, 0x53), 3);     /* status register, and the data lines */
 	bank_exit(&b);
 }
 
@@ -266,7 +269,7 @@ static void byte_mode_is_for_amd_chips_of_8_bits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_query_table_says_0002_and_its_extension_is_1_3),
+		cmocka_unit_test(the_query_table_says_0002_and_its_extension_is_1_5),
 		cmocka_unit_test(regions_are_listed_from_the_boot_sectors_up),
 		cmocka_unit_test(each_width_unlocks_where_its_table_says),
 		cmocka_unit_test(the_other_modes_unlock_cycles_do_not_unlock),

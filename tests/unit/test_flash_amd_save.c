@@ -9,17 +9,21 @@
 
 /* The layout, as docs/flash.md has it, of a bank of two chips and one region. */
 #define BODY (12u + 13u + 4u + 8u)
-#define AT_CHIP (BODY + 27u)
-#define CHIP_LEN 35u
+#define AT_CHIP (BODY + 38u)
 #define CHIP_STATE 0u
 #define CHIP_MODE 1u
-#define CHIP_TOGGLE 2u
-#define CHIP_LEFT 3u
-#define CHIP_SECTOR 7u
-#define CHIP_WINDOW 15u
-#define CHIP_LO 23u
-#define CHIP_HI 27u
-#define CHIP_LAST 31u
+#define CHIP_THEN 2u
+#define CHIP_AFTER 3u
+#define CHIP_FLAGS 4u
+#define CHIP_SR 5u
+#define CHIP_SECTOR 6u
+#define CHIP_LEFT 14u
+#define CHIP_WINDOW 18u
+#define CHIP_LO 26u
+#define CHIP_HI 30u
+#define CHIP_LAST 34u
+#define CHIP_OP 38u /* action 1, off 8, data 8, nanoseconds left 8 */
+#define CHIP_ERASE (CHIP_OP + 25u)
 
 struct saved {
 	uint8_t *bytes;
@@ -230,8 +234,23 @@ static void a_state_that_no_sequence_leads_to_is_refused(void **state)
 	refuse(&b, CHIP_MODE, 1, FMI_AMD_MODES);
 	refuse(&b, CHIP_MODE, 1, FMI_AMD_SHOW_STATUS);
 	refuse(&b, CHIP_MODE, 1, FMI_AMD_SHOW_ERASED);
-	refuse(&b, CHIP_TOGGLE, 1, 1);
-	refuse(&b, CHIP_TOGGLE, 1, 2);
+	refuse(&b, CHIP_FLAGS, 1, 1);
+	refuse(&b, CHIP_FLAGS, 1, 2);
+	refuse(&b, CHIP_FLAGS, 1, 4);
+	refuse(&b, CHIP_FLAGS, 1, 16);
+	refuse(&b, CHIP_THEN, 1, FMI_AMD_BYPASS);
+	refuse(&b, CHIP_AFTER, 1, FMI_AMD_SHOW_ID);
+	refuse(&b, CHIP_SR, 1, 0x80);
+	refuse(&b, CHIP_OP, 1, FMI_ACTION_PROGRAM);
+	refuse(&b, CHIP_OP + 1, 8, 4);
+	refuse(&b, CHIP_ERASE, 1, FMI_ACTION_ERASE_QUEUED);
+	refuse(&b, CHIP_STATE, 1, FMI_AMD_WINDOW);
+	refuse(&b, CHIP_STATE, 1, FMI_AMD_BUSY);
+	refuse(&b, CHIP_STATE, 1, FMI_AMD_FAILED);
+	refuse(&b, CHIP_STATE, 1, FMI_AMD_SET);
+	refuse(&b, CHIP_MODE, 1, FMI_AMD_SHOW_DYB);
+	refuse(&b, CHIP_MODE, 1, FMI_AMD_SHOW_SUSPENDED);
+	refuse(&b, CHIP_MODE, 1, FMI_AMD_SHOW_SECURED);
 	refuse(&b, CHIP_LEFT, 4, 1);
 	refuse(&b, CHIP_SECTOR, 8, SECTOR);
 	refuse(&b, CHIP_WINDOW, 8, 2048);

@@ -44,10 +44,18 @@ static void the_query_table_describes_the_default_bank(void **state)
 	assert_int_equal(q(&b, pri + 2), 'I');
 	assert_int_equal(q(&b, pri + 3), '1');
 	assert_int_equal(q(&b, pri + 4), '1');
-	assert_int_equal(q(&b, pri + 5), 0x20); /* individual block locks, nothing else */
-	assert_int_equal(q(&b, pri + 6) | q(&b, pri + 7) | q(&b, pri + 8) | q(&b, pri + 9), 0);
+	/* Suspend of both, individual block locks, protection registers. */
+	assert_int_equal(q(&b, pri + 5), 0x66);
+	assert_int_equal(q(&b, pri + 6) | q(&b, pri + 7) | q(&b, pri + 8), 0);
+	assert_int_equal(q(&b, pri + 9), 1); /* programs while an erase is suspended */
 	assert_int_equal(q16(&b, pri + 10), 3);
-	assert_int_equal(q(&b, pri + 14), 0); /* no protection registers */
+	/* Registers of 2^3 bytes of the factory's and 2^3 of the user's at 80; 16 of 2^4 at 89. */
+	assert_int_equal(q(&b, pri + 14), 2);
+	assert_int_equal(q16(&b, pri + 15), 0x80);
+	assert_int_equal(q16(&b, pri + 17), 0x0303);
+	assert_int_equal(q16(&b, pri + 19), 0x89);
+	assert_int_equal(q16(&b, pri + 26), 16);
+	assert_int_equal(q(&b, pri + 28), 4);
 	assert_int_equal(q(&b, 0xff), 0);
 	assert_int_equal(q(&b, 0x555), 0);
 	bank_exit(&b);
@@ -215,8 +223,8 @@ static void impossible_geometries_are_named(void **state)
 	cfg.chip_width = 3;
 	refuse(1024 * KIB, cfg, "chip_width is 3");
 	cfg = bank_config();
-	cfg.set = 2;
-	refuse(1024 * KIB, cfg, "set is 2");
+	cfg.set = 3;
+	refuse(1024 * KIB, cfg, "set is 3");
 	cfg = bank_config();
 	cfg.narrow = 3;
 	refuse(1024 * KIB, cfg, "narrow is 3");

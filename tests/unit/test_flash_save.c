@@ -10,17 +10,23 @@
 
 /* The layout, as docs/flash.md has it, of a bank of two chips and one region. */
 #define BODY (12u + 15u + 4u + 8u)
-#define AT_CHIP (BODY + 27u)
-#define CHIP_LEN 27u
+#define AT_CHIP (BODY + 38u)
+#define OP_LEN 25u
+#define CHIP_LEN (33u + 2 * OP_LEN)
 #define CHIP_STATE 0u
 #define CHIP_MODE 1u
 #define CHIP_SR 2u
-#define CHIP_WORDS 3u
-#define CHIP_LEFT 7u
-#define CHIP_WINDOW 11u
-#define CHIP_LO 19u
-#define CHIP_HI 23u
+#define CHIP_WORDS 5u
+#define CHIP_LEFT 9u
+#define CHIP_WINDOW 13u
+#define CHIP_LO 21u
+#define CHIP_HI 25u
+#define CHIP_LAST 29u
+#define CHIP_OP 33u /* action 1, off 8, data 8, nanoseconds left 8 */
+#define CHIP_ERASE (CHIP_OP + OP_LEN)
 #define AT_REST (AT_CHIP + 2 * CHIP_LEN)
+#define MARKS_LEN (2 * 8u)
+#define REGISTERS_LEN (138 * 4u + 2 * 8u)
 #define BUFFER_LEN 2048u
 
 struct saved {
@@ -129,7 +135,7 @@ static void a_buffer_half_filled_is_finished_elsewhere(void **state)
 	w4(&a, 0x800, 0x00010001);
 	w4(&a, 0x900, 0x12345678);
 	s = save(&a);
-	assert_int_equal(s.len, AT_REST + BUFFER_LEN + 2 * 8 + 4);
+	assert_int_equal(s.len, AT_REST + BUFFER_LEN + MARKS_LEN + REGISTERS_LEN + 4);
 	assert_int_equal(load(&b, s, NULL), 0);
 	assert_false(mapped(&b));
 	w4(&b, 0x904, 0x9abcdef0);
@@ -215,19 +221,44 @@ static void impossible_chips_are_refused(void **state)
 		unsigned at, size;
 		uint64_t value;
 	} fields[] = {
-		{ CHIP_STATE, 1, 7 },          { CHIP_STATE, 1, 255 },
-		{ CHIP_MODE, 1, 4 },           { CHIP_MODE, 1, 0 },
-		{ CHIP_SR, 1, 0x00 },          { CHIP_SR, 1, 0x81 },
-		{ CHIP_SR, 1, 0x02 },          { CHIP_WORDS, 4, 512 },
-		{ CHIP_WORDS, 4, UINT32_MAX }, { CHIP_LEFT, 4, 0 },
-		{ CHIP_LEFT, 4, 3 },           { CHIP_LEFT, 4, 4 },
-		{ CHIP_LEFT, 4, UINT32_MAX },  { CHIP_WINDOW, 8, 4 },
-		{ CHIP_WINDOW, 8, LEN },       { CHIP_WINDOW, 8, ~UINT64_C(2047) },
-		{ CHIP_LO, 4, 0x12 },          { CHIP_LO, 4, 0x24 },
-		{ CHIP_LO, 4, 0x28 },          { CHIP_HI, 4, 0x1000 },
-		{ CHIP_HI, 4, UINT32_MAX },    { CHIP_HI, 4, 0x26 },
-		{ CHIP_STATE, 1, 0 },          { CHIP_STATE, 1, 4 },
+		{ CHIP_STATE, 1, 9 },
+		{ CHIP_STATE, 1, 255 },
+		{ CHIP_MODE, 1, 4 },
+		{ CHIP_MODE, 1, 0 },
+		{ CHIP_SR, 1, 0x00 },
+		{ CHIP_SR, 1, 0x81 },
+		{ CHIP_SR, 1, 0x02 },
+		{ CHIP_WORDS, 4, 512 },
+		{ CHIP_WORDS, 4, UINT32_MAX },
+		{ CHIP_LEFT, 4, 0 },
+		{ CHIP_LEFT, 4, 3 },
+		{ CHIP_LEFT, 4, 4 },
+		{ CHIP_LEFT, 4, UINT32_MAX },
+		{ CHIP_WINDOW, 8, 4 },
+		{ CHIP_WINDOW, 8, LEN },
+		{ CHIP_WINDOW, 8, ~UINT64_C(2047) },
+		{ CHIP_LO, 4, 0x12 },
+		{ CHIP_LO, 4, 0x24 },
+		{ CHIP_LO, 4, 0x28 },
+		{ CHIP_HI, 4, 0x1000 },
+		{ CHIP_HI, 4, UINT32_MAX },
+		{ CHIP_HI, 4, 0x26 },
+		{ CHIP_STATE, 1, 0 },
+		{ CHIP_STATE, 1, 4 },
 		{ CHIP_STATE, 1, 6 },
+		{ CHIP_STATE, 1, 7 },
+		{ CHIP_STATE, 1, 8 },
+		{ CHIP_LAST, 4, 0x0c },
+		{ CHIP_LAST, 4, 0x22 },
+		{ CHIP_LAST, 4, 0x24 },
+		{ CHIP_SR, 1, 0xc0 },
+		{ CHIP_SR, 1, 0x84 },
+		{ CHIP_OP, 1, 1 },
+		{ CHIP_OP, 1, 255 },
+		{ CHIP_OP + 1, 8, 4 },
+		{ CHIP_OP + 17, 8, 1 },
+		{ CHIP_ERASE, 1, 2 },
+		{ CHIP_ERASE + 9, 8, 1 },
 	};
 
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -246,6 +277,11 @@ static void a_state_of_another_bank_is_refused(void **state)
 	refuse_field(BODY + 14, 1, 2, "number of regions");
 	refuse_field(BODY + 15, 8, 8 * KIB, "block length");
 	refuse_field(BODY + 23, 4, 9, "block count");
+	refuse_field(BODY + 27, 4, 1, "quirks");
+	refuse_field(BODY + 31, 4, 1, "traits");
+	refuse_field(BODY + 35, 1, 1, "time");
+	refuse_field(BODY + 36, 1, 1, "health");
+	refuse_field(BODY + 37, 1, 4, "pins");
 }
 
 static void a_buffer_with_data_nobody_holds_is_refused(void **state)
