@@ -58,8 +58,11 @@ static inline uint64_t fmi_size_mask(unsigned size)
 
 static inline bool fmi_is_access_size(unsigned size)
 {
-	return size == 1 || size == 2 || size == 4 || size == 8;
+	return size - 1 < 8 && !(size & (size - 1));
 }
+
+/* What is hardly ever so, told to the compiler. */
+#define fmi_rarely(condition) __builtin_expect(!!(condition), 0)
 
 static inline uint16_t fmi_le16(const void *p)
 {

@@ -55,6 +55,7 @@ int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *state,
 	dev->state = state;
 	dev->len = c.len;
 	dev->max_access = verbs.max_access ? verbs.max_access : 8;
+	fmi_dev_set_straight(dev);
 	dev->event_fd = -1;
 	memcpy(dev->name, c.name, strlen(c.name) + 1);
 	pthread_mutexattr_init(&attr);
@@ -117,25 +118,46 @@ void fm_dev_unlock(struct fm_dev *dev)
 /* Count a change of the mapping, so that every space finds out. */
 static inline unsigned note(struct fm_dev *dev, unsigned effects)
 {
-	if (effects & FM_EFF_REMAP)
+	if (fmi_rarely(effects & FM_EFF_REMAP))
 		atomic_fetch_add_explicit(&dev->map_generation, 1, memory_order_release);
 	return effects;
 }
 
-unsigned fm_dev_read(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t *value,
-		     struct fm_attrs attrs)
-{
-	unsigned effects = 0;
-	unsigned step = size < dev->max_access ? size : dev->max_access;
+/* --- accesses: the way of every one that is not mapped, so short --------------------------------- */
 
-	if (!fmi_is_access_size(size) || !fmi_in_range(off, size, dev->len)) {
+void fmi_dev_set_straight(struct fm_dev *dev)
+{
+	dev->straight = 0;
+	if (dev->trace || !dev->ops.read || !dev->ops.write)
+		return;
+	for (unsigned size = 1; size <= dev->max_access && size <= dev->len; size *= 2)
+		dev->straight |= 1u << size;
+}
+
+static inline bool goes_straight(const struct fm_dev *dev, uint64_t off, unsigned size)
+{
+	return size <= 8 && (dev->straight >> size & 1) && off <= dev->len - size;
+}
+
+static bool bad_access(const struct fm_dev *dev, uint64_t off, unsigned size)
+{
+	return !fmi_is_access_size(size) || !fmi_in_range(off, size, dev->len);
+}
+
+/* An access is wider than the device takes, or traced, or bad. */
+static __attribute__((noinline)) unsigned read_slowly(struct fm_dev *dev, uint64_t off,
+						      unsigned size, uint64_t *value,
+						      struct fm_attrs attrs)
+{
+	unsigned step = size < dev->max_access ? size : dev->max_access;
+	unsigned effects = 0;
+
+	if (bad_access(dev, off, size)) {
 		*value = fmi_is_access_size(size) ? fmi_size_mask(size) : UINT64_MAX;
 		return FM_EFF_FAULT;
 	}
 	*value = 0;
-	if (!dev->ops.read)
-		return 0;
-	for (unsigned done = 0; done < size; done += step) {
+	for (unsigned done = 0; dev->ops.read && done < size; done += step) {
 		uint64_t part = 0;
 
 		effects |= dev->ops.read(dev->state, off + done, step, &part, attrs);
@@ -149,25 +171,50 @@ unsigned fm_dev_read(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t *
 	return note(dev, effects);
 }
 
-unsigned fm_dev_write(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t value,
-		      struct fm_attrs attrs)
+static __attribute__((noinline)) unsigned write_slowly(struct fm_dev *dev, uint64_t off,
+						       unsigned size, uint64_t value,
+						       struct fm_attrs attrs)
 {
-	unsigned effects = 0;
 	unsigned step = size < dev->max_access ? size : dev->max_access;
+	unsigned effects = 0;
 
-	if (!fmi_is_access_size(size) || !fmi_in_range(off, size, dev->len))
+	if (bad_access(dev, off, size))
 		return FM_EFF_FAULT;
 	if (dev->trace && !attrs.debug)
 		fm_trace_emit(dev, (struct fm_trace_event){ .kind = FM_TRACE_WRITE,
 							    .off = off,
 							    .size = size,
 							    .value = value & fmi_size_mask(size) });
-	if (!dev->ops.write)
-		return 0;
-	for (unsigned done = 0; done < size; done += step)
+	for (unsigned done = 0; dev->ops.write && done < size; done += step)
 		effects |= dev->ops.write(dev->state, off + done, step,
 					  value >> (8 * done) & fmi_size_mask(step), attrs);
 	return note(dev, effects);
+}
+
+/* The bits of an access of so many bytes. */
+static const uint64_t masks[9] = {
+	[1] = UINT8_MAX, [2] = UINT16_MAX, [4] = UINT32_MAX, [8] = UINT64_MAX
+};
+
+unsigned fm_dev_read(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t *value,
+		     struct fm_attrs attrs)
+{
+	unsigned effects;
+
+	if (fmi_rarely(!goes_straight(dev, off, size)))
+		return read_slowly(dev, off, size, value, attrs);
+	*value = 0;
+	effects = dev->ops.read(dev->state, off, size, value, attrs);
+	*value &= masks[size];
+	return note(dev, effects);
+}
+
+unsigned fm_dev_write(struct fm_dev *dev, uint64_t off, unsigned size, uint64_t value,
+		      struct fm_attrs attrs)
+{
+	if (fmi_rarely(!goes_straight(dev, off, size)))
+		return write_slowly(dev, off, size, value, attrs);
+	return note(dev, dev->ops.write(dev->state, off, size, value & masks[size], attrs));
 }
 
 int fm_dev_map(struct fm_dev *dev, uint64_t off, struct fm_mapping *out)

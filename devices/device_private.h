@@ -16,6 +16,8 @@ struct fm_dev {
 	void *state;
 	uint64_t len;
 	unsigned max_access;
+	/* Bit n: an access of n bytes goes straight to the verb. None while a trace listens. */
+	unsigned straight;
 	struct fm_medium_sub *subs; /* in order of subscription */
 	fm_trace_fn *trace;
 	void *trace_ctx;
@@ -29,6 +31,9 @@ struct fm_dev {
 	struct fm_error error;
 	char name[FMI_NAME_MAX];
 };
+
+/* Once ops, len, max_access and trace are as they are to be: fill in `straight`. */
+void fmi_dev_set_straight(struct fm_dev *dev);
 
 /* fm_dev_lock(), but false where this thread holds it already: the device reached itself. */
 bool fmi_dev_lock(struct fm_dev *dev);

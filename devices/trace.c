@@ -8,6 +8,7 @@ void fm_dev_set_trace(struct fm_dev *dev, fm_trace_fn *fn, void *ctx)
 {
 	dev->trace = fn;
 	dev->trace_ctx = ctx;
+	fmi_dev_set_straight(dev);
 }
 
 bool fm_trace_on(const struct fm_dev *dev)
