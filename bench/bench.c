@@ -41,13 +41,29 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void bench_ratio(struct bench *b, const char *name, double value, const char *reference_name,
+		 double reference, const char *unit, double bound)
+{
+	double ratio = value / reference;
+	const char *verdict = bound <= 0 ? "-" : ratio <= bound ? "ok" : "over";
+
+	b->over |= bound > 0 && ratio > bound;
+	if (b->json)
+		printf("{\"name\": \"%s\", \"value\": %.1f, \"reference\": \"%s\", "
+		       "\"reference_value\": %.1f, \"unit\": \"%s\", \"ratio\": %.6f, "
+		       "\"bound\": %.3f, \"verdict\": \"%s\"}\n",
+		       name, value, reference_name, reference, unit, ratio, bound, verdict);
+	else
+		printf("%-46s %12.1f %-2s  %-34s %12.1f %-2s  ratio %7.3f  bound %6.3f  %s\n", name,
+		       value, unit, reference_name, reference, unit, ratio, bound, verdict);
+	fflush(stdout);
+}
+
 void bench_compare(struct bench *b, const struct bench_side *value,
 		   const struct bench_side *reference, double bound)
 {
 	double v[RUNS];
 	double r[RUNS];
-	double ratio;
-	const char *verdict;
 
 	/* Warm up, then in turns, so that what disturbs the machine disturbs both. */
 	time_ns(value);
@@ -58,20 +74,7 @@ void bench_compare(struct bench *b, const struct bench_side *value,
 	}
 	qsort(v, RUNS, sizeof(v[0]), by_value);
 	qsort(r, RUNS, sizeof(r[0]), by_value);
-	ratio = v[RUNS / 2] / r[RUNS / 2];
-	verdict = bound <= 0 ? "-" : ratio <= bound ? "ok" : "over";
-	b->over |= bound > 0 && ratio > bound;
-	if (b->json)
-		printf("{\"name\": \"%s\", \"value_ns\": %.1f, \"reference\": \"%s\", "
-		       "\"reference_ns\": %.1f, \"ratio\": %.3f, \"bound\": %.3f, "
-		       "\"verdict\": \"%s\"}\n",
-		       value->name, v[RUNS / 2], reference->name, r[RUNS / 2], ratio, bound,
-		       verdict);
-	else
-		printf("%-46s %12.1f ns  %-34s %12.1f ns  ratio %7.3f  bound %6.3f  %s\n",
-		       value->name, v[RUNS / 2], reference->name, r[RUNS / 2], ratio, bound,
-		       verdict);
-	fflush(stdout);
+	bench_ratio(b, value->name, v[RUNS / 2], reference->name, r[RUNS / 2], "ns", bound);
 }
 
 int bench_end(const struct bench *b)

@@ -34,6 +34,10 @@ void bench_init(struct bench *b, int argc, char **argv);
 void bench_compare(struct bench *b, const struct bench_side *value,
 		   const struct bench_side *reference, double bound);
 
+/* The same of two amounts that were had otherwise, in `unit` ("ns", "B"). */
+void bench_ratio(struct bench *b, const char *name, double value, const char *reference_name,
+		 double reference, const char *unit, double bound);
+
 /* The exit status: 1 when a figure was over its bound. */
 int bench_end(const struct bench *b);
 

@@ -14,12 +14,18 @@ import board
 LINE = "{name:<36} {value:>8}  {reference:<31} {other:>8}  {ratio:7.3f} (bound {bound:g})  {verdict}"
 
 
-def amount(ns):
-    """Nanoseconds as a person reads them: "39 ns", "5.3 us", "337 ms"."""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
-        if ns >= size:
-            return f"{ns / size:.3g} {unit}"
-    return f"{ns:.3g} ns"
+UNITS = {
+    "ns": (("s", 1e9), ("ms", 1e6), ("us", 1e3)),
+    "B": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)),
+}
+
+
+def amount(value, unit):
+    """As a person reads it: "39 ns", "5.3 us", "337 ms", "2.1 kB"."""
+    for larger, size in UNITS.get(unit, ()):
+        if value >= size:
+            return f"{value / size:.3g} {larger}"
+    return f"{value:.3g} {unit}"
 
 
 def programs():
@@ -41,9 +47,9 @@ def figures():
         raise RuntimeError(why)
     for name, value, reference, other, bound in board.figures():
         ratio = value / other
-        yield {"name": name, "value_ns": round(value, 1), "reference": reference,
-               "reference_ns": round(other, 1), "ratio": round(ratio, 3), "bound": bound,
-               "verdict": "ok" if ratio <= bound else "over"}
+        yield {"name": name, "value": round(value, 1), "reference": reference,
+               "reference_value": round(other, 1), "unit": "ns", "ratio": round(ratio, 3),
+               "bound": bound, "verdict": "ok" if ratio <= bound else "over"}
 
 
 def main(arguments):
@@ -52,13 +58,14 @@ def main(arguments):
         return 2
     seen = []
     if not arguments:
-        print("figure, its time, what it is measured against, that time, ratio (what it may be)")
+        print("figure, its value, what it is measured against, its value, ratio (what it may be)")
     try:
         for figure in figures():
             seen.append(figure)
             if not arguments:
-                print(LINE.format(value=amount(figure["value_ns"]),
-                                  other=amount(figure["reference_ns"]), **figure), flush=True)
+                shown = dict(figure, value=amount(figure["value"], figure["unit"]),
+                             other=amount(figure["reference_value"], figure["unit"]))
+                print(LINE.format(**shown), flush=True)
     except (OSError, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
