@@ -58,6 +58,11 @@ static unsigned tell(struct fmi_flash *f, enum fm_medium_kind kind, uint64_t off
 	return effects;
 }
 
+unsigned fmi_array_told(struct fmi_flash *f, uint64_t off, unsigned size, bool changed)
+{
+	return tell(f, FM_MEDIUM_PROGRAM, off, size, changed);
+}
+
 /* --- marks ------------------------------------------------------------------------------- */
 
 static uint8_t *mark_of(const struct fmi_flash *f, unsigned chip, uint32_t number)

@@ -315,6 +315,18 @@ static struct fmi_amd_step aborted(struct fmi_amd *chip, const struct fmi_geomet
 	return act(chip, FMI_AMD_READY, FMI_ACTION_BUFFER_DROP, FMI_AMD_NOTE_ABORT_RESET);
 }
 
+enum fmi_amd_state fmi_amd_unlocking(enum fmi_amd_state state, const struct fmi_geometry *geo,
+				     uint64_t off, uint32_t code)
+{
+	if (state == FMI_AMD_READY && code == UNLOCK_1 && fmi_amd_at_first(geo, off))
+		return FMI_AMD_UNLOCK_2;
+	if (state == FMI_AMD_UNLOCK_2 && code == UNLOCK_2 && at_second(geo, off))
+		return FMI_AMD_COMMAND;
+	if (state == FMI_AMD_COMMAND && code == PROGRAM && fmi_amd_at_first(geo, off))
+		return FMI_AMD_PROGRAM;
+	return FMI_AMD_READY;
+}
+
 /* Unlock bypass, with what a chip does in it. */
 static struct fmi_amd_step bypass_write(struct fmi_amd *chip, const struct fmi_part *part,
 					uint8_t code)

@@ -193,6 +193,12 @@ struct fmi_amd_step fmi_amd_set_write(struct fmi_amd *chip, uint8_t code);
 struct fmi_amd_step fmi_amd_busy_write(struct fmi_amd *chip, const struct fmi_part *part,
 				       uint64_t off, uint8_t code);
 struct fmi_amd_step fmi_amd_resume(struct fmi_amd *chip, const struct fmi_part *part);
+/*
+ * Where `code` leads on the way to a program, AA, 55, A0, of a chip that shows the array; READY: this is
+ * something else, for fmi_amd_write().
+ */
+enum fmi_amd_state fmi_amd_unlocking(enum fmi_amd_state state, const struct fmi_geometry *geo,
+				     uint64_t off, uint32_t code);
 /* Is the cycle at the address of a first unlock cycle, 555 or its like? */
 bool fmi_amd_at_first(const struct fmi_geometry *geo, uint64_t off);
 

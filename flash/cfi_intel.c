@@ -5,6 +5,16 @@
 
 #include "devices/bytes.h"
 
+const struct fmi_intel_plain fmi_intel_plain[256] = {
+	[0xff] = { true, FMI_INTEL_READY, FMI_INTEL_SHOW_ARRAY },
+	[0x70] = { true, FMI_INTEL_READY, FMI_INTEL_SHOW_STATUS },
+	[0x90] = { true, FMI_INTEL_READY, FMI_INTEL_SHOW_ID },
+	[0x98] = { true, FMI_INTEL_READY, FMI_INTEL_SHOW_QUERY },
+	[0x10] = { true, FMI_INTEL_PROGRAM, FMI_INTEL_SHOW_STATUS },
+	[0x40] = { true, FMI_INTEL_PROGRAM, FMI_INTEL_SHOW_STATUS },
+	[0x20] = { true, FMI_INTEL_ERASE, FMI_INTEL_SHOW_STATUS },
+};
+
 enum command {
 	CMD_UNKNOWN = 0,
 	CMD_READ_ARRAY,

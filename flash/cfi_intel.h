@@ -117,6 +117,14 @@ static inline bool fmi_intel_takes_data(const struct fmi_intel *chip)
 	       chip->state == FMI_INTEL_REGISTER;
 }
 
+/* What a command does, by its code, where it does no more than this to a chip that is ready. */
+struct fmi_intel_plain {
+	bool is;
+	uint8_t state; /* enum fmi_intel_state */
+	uint8_t mode;  /* enum fmi_intel_mode */
+};
+extern const struct fmi_intel_plain fmi_intel_plain[256];
+
 bool fmi_intel_equal(const struct fmi_intel *a, const struct fmi_intel *b);
 /* Could a chip be in this state? For what comes from outside. */
 bool fmi_intel_valid(const struct fmi_intel *chip, const struct fmi_part *part);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A bank of flash as a device: its verbs and its making. */
 #include "flash/flash_private.h"
+#include "flash/quick.h"
 
 #include "devices/config.h"
 #include "devices/guestmem.h"
@@ -72,12 +73,12 @@ static void flash_map(void *state, uint64_t off, struct fm_mapping *out)
 
 /* --- accesses ---------------------------------------------------------------------------- */
 
-/* A debugger wants to see memory, whatever mode the chips are in; so does who may not command. */
-static unsigned flash_read(void *state, uint64_t off, unsigned size, uint64_t *value,
-			   struct fm_attrs attrs)
-{
-	struct fmi_flash *f = state;
+#define SLOW __attribute__((noinline)) static unsigned
 
+/* A debugger wants to see memory, whatever mode the chips are in; so does who may not command. */
+SLOW read_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t *value,
+		 struct fm_attrs attrs)
+{
 	if (attrs.debug || (f->secure_only && !attrs.secure)) {
 		*value = fmi_mem_read(f->array + off, size);
 		return 0;
@@ -90,14 +91,31 @@ static unsigned flash_read(void *state, uint64_t off, unsigned size, uint64_t *v
 	return remapped(f, false);
 }
 
-static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t value,
-			    struct fm_attrs attrs)
+static unsigned amd_read(void *state, uint64_t off, unsigned size, uint64_t *value,
+			 struct fm_attrs attrs)
+{
+	return read_slowly(state, off, size, value, attrs);
+}
+
+static unsigned intel_read(void *state, uint64_t off, unsigned size, uint64_t *value,
+			   struct fm_attrs attrs)
 {
 	struct fmi_flash *f = state;
+
+	if (!fmi_quick_fits(f, off, size, attrs) || f->chip[0].intel.mode != FMI_INTEL_SHOW_STATUS)
+		return read_slowly(f, off, size, value, attrs);
+	f->unpolled = false;
+	*value = f->chip[0].intel.sr * f->repeat;
+	return 0;
+}
+
+/* A store cannot set bits, and a command would change what the guest sees. */
+SLOW write_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value,
+		  struct fm_attrs attrs)
+{
 	unsigned effects;
 	bool before;
 
-	/* A store cannot set bits, and a command would change what the guest sees. */
 	if (attrs.debug || (f->secure_only && !attrs.secure))
 		return FM_EFF_FAULT;
 	if (fmi_lanes_more_data(f, off, size, value))
@@ -105,6 +123,66 @@ static unsigned flash_write(void *state, uint64_t off, unsigned size, uint64_t v
 	before = fmi_flash_mappable(f);
 	effects = fmi_lanes_write(f, off, size, value);
 	return effects | remapped(f, before);
+}
+
+SLOW turn(struct fmi_flash *f, bool before)
+{
+	return remapped(f, before);
+}
+
+/* The word of a program, to no locked block: as fmi_operate() and fmi_array_program(). */
+SLOW program_word(struct fmi_flash *f, uint64_t off, uint64_t value)
+{
+	bool changed = fmi_quick_and(f->array + off, f->quick_width, value);
+
+	f->unpolled = true;
+	f->quick_words++;
+	return changed || f->dev->subs ? fmi_array_told(f, off, f->quick_width, changed) : 0;
+}
+
+static unsigned intel_write(void *state, uint64_t off, unsigned size, uint64_t value,
+			    struct fm_attrs attrs)
+{
+	struct fmi_flash *f = state;
+	struct fmi_intel *chip = &f->chip[0].intel;
+	const struct fmi_intel_plain *plain;
+	enum fmi_intel_mode before;
+
+	if (!fmi_quick_fits(f, off, size, attrs))
+		return write_slowly(f, off, size, value, attrs);
+	if (chip->state == FMI_INTEL_PROGRAM && !f->locked) {
+		chip->state = FMI_INTEL_READY;
+		return program_word(f, off, value);
+	}
+	plain = fmi_quick_command(f, value);
+	if (chip->state != FMI_INTEL_READY || !plain)
+		return write_slowly(f, off, size, value, attrs);
+	before = chip->mode;
+	chip->state = plain->state;
+	chip->mode = plain->mode;
+	if (before == FMI_INTEL_SHOW_ARRAY || chip->mode == FMI_INTEL_SHOW_ARRAY)
+		return turn(f, before == FMI_INTEL_SHOW_ARRAY);
+	return 0;
+}
+
+static unsigned amd_write(void *state, uint64_t off, unsigned size, uint64_t value,
+			  struct fm_attrs attrs)
+{
+	struct fmi_flash *f = state;
+	struct fmi_amd *chip = &f->chip[0].amd;
+	enum fmi_amd_state next;
+
+	if (!fmi_quick_fits(f, off, size, attrs) || chip->mode != FMI_AMD_SHOW_ARRAY)
+		return write_slowly(f, off, size, value, attrs);
+	if (chip->state == FMI_AMD_PROGRAM && !f->locked) {
+		chip->state = FMI_AMD_READY;
+		return program_word(f, off, value);
+	}
+	next = fmi_amd_unlocking(chip->state, &f->geo, off, value & 0xff);
+	if (next == FMI_AMD_READY || value != (value & 0xff) * f->repeat)
+		return write_slowly(f, off, size, value, attrs);
+	chip->state = next;
+	return 0;
 }
 
 /* --- the other verbs ----------------------------------------------------------------------- */
@@ -251,19 +329,19 @@ static void flash_free(void *state)
 	free(f);
 }
 
-/* Both command sets; the type names the layout of the saved state. */
-#define FLASH_OPS(TYPE)                                                                           \
+/* Of both command sets; the type names the layout of the saved state. */
+#define FLASH_OPS(SET)                                                                            \
 	{                                                                                         \
-		.struct_size = sizeof(struct fm_dev_ops), .type = TYPE,                           \
-		.version = FMI_FLASH_STATE_VERSION, .read = flash_read, .write = flash_write,     \
+		.struct_size = sizeof(struct fm_dev_ops), .type = "cfi-flash-" #SET,              \
+		.version = FMI_FLASH_STATE_VERSION, .read = SET##_read, .write = SET##_write,     \
 		.map = flash_map, .tick = flash_tick, .next_deadline_ns = flash_next_deadline_ns, \
 		.flush = flash_flush, .reset = flash_reset, .sanitize = flash_sanitize,           \
 		.save = flash_save, .load = flash_load, .describe = flash_describe,               \
 		.free = flash_free,                                                               \
 	}
 
-static const struct fm_dev_ops intel_ops = FLASH_OPS("cfi-flash-intel");
-static const struct fm_dev_ops amd_ops = FLASH_OPS("cfi-flash-amd");
+static const struct fm_dev_ops intel_ops = FLASH_OPS(intel);
+static const struct fm_dev_ops amd_ops = FLASH_OPS(amd);
 
 struct fmi_flash *fmi_flash_of(struct fm_dev *dev)
 {
@@ -282,6 +360,8 @@ int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out)
 	if (!f || !out)
 		return FM_ERR_ARG;
 	*out = f->stats;
+	out->programs += f->quick_words;
+	out->program_bytes += f->quick_words * f->geo.bank_width;
 	return 0;
 }
 
@@ -292,6 +372,7 @@ int fm_flash_set_pins(struct fm_dev *dev, unsigned pins)
 	if (!f || (pins & ~FMI_FLASH_PINS))
 		return FM_ERR_ARG;
 	f->pins = pins;
+	fmi_quick_set(f);
 	return 0;
 }
 
@@ -433,6 +514,7 @@ static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", name);
 	reset_chips(f);
 	fmi_query_build(f);
+	fmi_quick_set(f);
 	return 0;
 }
 

@@ -155,7 +155,8 @@ struct fmi_flash {
 	uint64_t chip_mask; /* data bits of one chip */
 	uint64_t repeat;    /* times a chip's value: that value on every chip's lanes */
 	uint64_t word_mask; /* data bits of the bank */
-	bool together;      /* all chips are as chip[0] is, and only it is kept */
+	unsigned quick_width; /* of accesses that quick.h is for; 0: there are none */
+	bool together;        /* all chips are as chip[0] is, and only it is kept */
 	struct fmi_chip chip[FM_FLASH_CHIPS];
 	/* The chips' write buffers, interleaved as the array is; FF where a chip holds no data. */
 	uint8_t *buffer;
@@ -164,7 +165,8 @@ struct fmi_flash {
 	struct fmi_registers registers;
 	struct fmi_health *health; /* NULL: nothing wears or fails */
 	struct fmi_turns turns;
-	bool unpolled; /* for the trace: an operation's status was not read yet */
+	uint64_t quick_words; /* programmed by quick.h, and not in `stats` */
+	bool unpolled;        /* for the trace: an operation's status was not read yet */
 	uint8_t query[FMI_QUERY_LEN];
 	struct fm_flash_stats stats;
 };
@@ -257,6 +259,8 @@ static inline bool fmi_lanes_more_data(struct fmi_flash *f, uint64_t off, unsign
  */
 unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
 uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size);
+/* Find out anew whether quick.h is for this bank, as it now is. */
+void fmi_quick_set(struct fmi_flash *f);
 /* The state after power-on and reset, of all chips. */
 void fmi_lanes_reset(struct fmi_flash *f);
 /* Is an AMD chip erasing, under way or suspended, what is at `off`? */
@@ -336,6 +340,8 @@ void fmi_array_buffer_drop(struct fmi_flash *f, fmi_chips chips, uint32_t lo, ui
 unsigned fmi_array_store(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t data);
 void fmi_array_open_window(struct fmi_flash *f, uint64_t window);
 unsigned fmi_array_store_window(struct fmi_flash *f, uint64_t window);
+/* Tell of a program that was done elsewhere. Effects. */
+unsigned fmi_array_told(struct fmi_flash *f, uint64_t off, unsigned size, bool changed);
 /* Cells and buffers FF, locks or not; the dirty log and the medium stream are told. */
 unsigned fmi_array_sanitize(struct fmi_flash *f);
 

@@ -29,9 +29,27 @@ static inline bool takes_data(enum fm_flash_set set, const struct fmi_chip *chip
 				   : fmi_intel_takes_data(&chip->intel);
 }
 
+/* Is there nothing that every access would have to ask for? */
+void fmi_quick_set(struct fmi_flash *f)
+{
+	bool plain = f->together && !f->read_only && !f->secure_only && !f->part.quirks &&
+		     !f->part.timed && !f->health && !f->big_endian &&
+		     !(f->pins & FM_FLASH_PIN_VPP_LOW) &&
+		     !(f->part.traits & (FM_FLASH_WP_FIRST | FM_FLASH_WP_LAST)) &&
+		     !((uintptr_t)f->array & (f->geo.bank_width - 1));
+
+	f->quick_width = plain ? f->geo.bank_width : 0;
+}
+
+static void set_together(struct fmi_flash *f, bool together)
+{
+	f->together = together;
+	fmi_quick_set(f);
+}
+
 void fmi_lanes_reset(struct fmi_flash *f)
 {
-	f->together = true;
+	set_together(f, true);
 	if (f->set == FM_FLASH_AMD)
 		fmi_amd_reset(&f->chip[0].amd);
 	else
@@ -44,7 +62,7 @@ void fmi_lanes_part(struct fmi_flash *f)
 		return;
 	for (unsigned n = 1; n < f->geo.chips; n++)
 		f->chip[n] = f->chip[0];
-	f->together = false;
+	set_together(f, false);
 }
 
 void fmi_lanes_join(struct fmi_flash *f)
@@ -55,7 +73,7 @@ void fmi_lanes_join(struct fmi_flash *f)
 		if (!chip_equal(f->set, &f->chip[0], &f->chip[n]))
 			return;
 	}
-	f->together = true;
+	set_together(f, true);
 }
 
 /* --- writes ------------------------------------------------------------------------------ */

@@ -352,9 +352,10 @@ static void take(struct fmi_flash *f, const struct loaded *in, struct fm_state_r
 		fmi_health_load(f, r);
 	f->locked = in->locked;
 	f->pins = in->pins;
-	f->together = false;
+	f->together = false; /* which fmi_lanes_join() looks at */
 	f->unpolled = false;
 	fmi_lanes_join(f);
+	fmi_quick_set(f);
 }
 
 int fmi_flash_load(struct fmi_flash *f, struct fm_state_reader *r, struct fm_error *err)

@@ -145,12 +145,8 @@ static void chips_together_do_what_chips_apart_do(void **state)
 	init_lanes(&b);
 	for (unsigned n = 0; n < 60000; n++) {
 		struct access access = any_access(&rng, &next);
-		struct fmi_flash *f = fmi_flash_of(b.dev);
 
-		if (f->together) {
-			f->chip[1] = f->chip[0];
-			f->together = false;
-		}
+		fmi_lanes_part(fmi_flash_of(b.dev));
 		together += fmi_flash_of(a.dev)->together;
 		assert_int_equal(do_access(&a, access), do_access(&b, access));
 		assert_int_equal(a.effects, b.effects);

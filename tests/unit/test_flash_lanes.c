@@ -346,13 +346,7 @@ static void accesses_of_any_width_at_any_offset_stay_inside(void **state)
 /* Keep a state for each chip although they are alike. */
 static void part(struct bank *b)
 {
-	struct fmi_flash *f = fmi_flash_of(b->dev);
-
-	if (!f->together)
-		return;
-	for (unsigned n = 1; n < f->geo.chips; n++)
-		f->chip[n] = f->chip[0];
-	f->together = false;
+	fmi_lanes_part(fmi_flash_of(b->dev));
 }
 
 static void chips_that_are_alike_again_are_kept_as_one(void **state)
