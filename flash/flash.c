@@ -1,211 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A bank of flash as a device: its verbs and its making. */
 #include "flash/flash_private.h"
-#include "flash/quick.h"
 
 #include "devices/config.h"
-#include "devices/guestmem.h"
 #include "devices/io_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* --- mapping ----------------------------------------------------------------------------- */
-
-/*
- * A host that maps the bank at each return to read-array pays for that, unless the guest then reads
- * a while. So many turns with so few accesses between them earn the hint to trap instead; so many
- * accesses that leave the mapping alone end it.
- */
-#define HURRIED_TURNS 64u
-#define HURRIED_ACCESSES 16u
-#define QUIET_ACCESSES 512u
-
-static unsigned turned(struct fmi_flash *f)
-{
-	struct fmi_turns *t = &f->turns;
-
-	t->hurried = t->quiet < HURRIED_ACCESSES ? t->hurried + 1 : 0;
-	t->quiet = 0;
-	if (t->hurried >= HURRIED_TURNS)
-		t->hint = true;
-	f->stats.map_turns++;
-	return FM_EFF_REMAP;
-}
-
-/* An access that the host had to trap, and that left the mapping alone. */
-static inline unsigned quiet(struct fmi_flash *f)
-{
-	struct fmi_turns *t = &f->turns;
-
-	if (++t->quiet < QUIET_ACCESSES)
-		return 0;
-	t->quiet = QUIET_ACCESSES;
-	t->hurried = 0;
-	if (!t->hint)
-		return 0;
-	t->hint = false;
-	return fmi_flash_mappable(f) ? FM_EFF_REMAP : 0;
-}
-
-/* What an access, a tick or a reset did to the mapping. */
-static inline unsigned remapped(struct fmi_flash *f, bool before)
-{
-	bool now = fmi_flash_mappable(f);
-
-	if (now == before)
-		return 0;
-	f->stats.array_entries += now;
-	return turned(f);
-}
-
-static void flash_map(void *state, uint64_t off, struct fm_mapping *out)
-{
-	struct fmi_flash *f = state;
-
-	out->len = f->geo.len;
-	out->block = f->block;
-	if (!fmi_flash_mappable(f))
-		return;
-	out->prot = FM_MAP_READ | FM_MAP_EXEC;
-	out->flags = f->turns.hint ? FM_MAP_HINT_TRAP : 0;
-}
-
-/* --- accesses ---------------------------------------------------------------------------- */
-
-#define SLOW __attribute__((noinline)) static unsigned
-
-/* A debugger wants to see memory, whatever mode the chips are in; so does who may not command. */
-SLOW read_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t *value,
-		 struct fm_attrs attrs)
-{
-	if (attrs.debug || (f->secure_only && !attrs.secure)) {
-		*value = fmi_mem_read(f->array + off, size);
-		return 0;
-	}
-	if (fmi_flash_mappable(f)) {
-		*value = fmi_mem_read(f->array + off, size);
-		return quiet(f);
-	}
-	*value = fmi_lanes_read(f, off, size);
-	return remapped(f, false);
-}
-
-static unsigned amd_read(void *state, uint64_t off, unsigned size, uint64_t *value,
-			 struct fm_attrs attrs)
-{
-	return read_slowly(state, off, size, value, attrs);
-}
-
-static unsigned intel_read(void *state, uint64_t off, unsigned size, uint64_t *value,
-			   struct fm_attrs attrs)
-{
-	struct fmi_flash *f = state;
-
-	if (!fmi_quick_fits(f, off, size, attrs) || f->chip[0].intel.mode != FMI_INTEL_SHOW_STATUS)
-		return read_slowly(f, off, size, value, attrs);
-	f->unpolled = false;
-	*value = f->chip[0].intel.sr * f->repeat;
-	return 0;
-}
-
-/* A store cannot set bits, and a command would change what the guest sees. */
-SLOW write_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value,
-		  struct fm_attrs attrs)
-{
-	unsigned effects;
-	bool before;
-
-	if (attrs.debug || (f->secure_only && !attrs.secure))
-		return FM_EFF_FAULT;
-	if (fmi_lanes_more_data(f, off, size, value))
-		return 0;
-	before = fmi_flash_mappable(f);
-	effects = fmi_lanes_write(f, off, size, value);
-	return effects | remapped(f, before);
-}
-
-SLOW turn(struct fmi_flash *f, bool before)
-{
-	return remapped(f, before);
-}
-
-/* The word of a program, to no locked block: as fmi_operate() and fmi_array_program(). */
-SLOW program_word(struct fmi_flash *f, uint64_t off, uint64_t value)
-{
-	bool changed = fmi_quick_and(f->array + off, f->quick_width, value);
-
-	f->unpolled = true;
-	f->quick_words++;
-	return changed || f->dev->subs ? fmi_array_told(f, off, f->quick_width, changed) : 0;
-}
-
-static unsigned intel_write(void *state, uint64_t off, unsigned size, uint64_t value,
-			    struct fm_attrs attrs)
-{
-	struct fmi_flash *f = state;
-	struct fmi_intel *chip = &f->chip[0].intel;
-	const struct fmi_intel_plain *plain;
-	enum fmi_intel_mode before;
-
-	if (!fmi_quick_fits(f, off, size, attrs))
-		return write_slowly(f, off, size, value, attrs);
-	if (chip->state == FMI_INTEL_PROGRAM && !f->locked) {
-		chip->state = FMI_INTEL_READY;
-		return program_word(f, off, value);
-	}
-	plain = fmi_quick_command(f, value);
-	if (chip->state != FMI_INTEL_READY || !plain)
-		return write_slowly(f, off, size, value, attrs);
-	before = chip->mode;
-	chip->state = plain->state;
-	chip->mode = plain->mode;
-	if (before == FMI_INTEL_SHOW_ARRAY || chip->mode == FMI_INTEL_SHOW_ARRAY)
-		return turn(f, before == FMI_INTEL_SHOW_ARRAY);
-	return 0;
-}
-
-static unsigned amd_write(void *state, uint64_t off, unsigned size, uint64_t value,
-			  struct fm_attrs attrs)
-{
-	struct fmi_flash *f = state;
-	struct fmi_amd *chip = &f->chip[0].amd;
-	enum fmi_amd_state next;
-
-	if (!fmi_quick_fits(f, off, size, attrs) || chip->mode != FMI_AMD_SHOW_ARRAY)
-		return write_slowly(f, off, size, value, attrs);
-	if (chip->state == FMI_AMD_PROGRAM && !f->locked) {
-		chip->state = FMI_AMD_READY;
-		return program_word(f, off, value);
-	}
-	next = fmi_amd_unlocking(chip->state, &f->geo, off, value & 0xff);
-	if (next == FMI_AMD_READY || value != (value & 0xff) * f->repeat)
-		return write_slowly(f, off, size, value, attrs);
-	chip->state = next;
-	return 0;
-}
-
 /* --- the other verbs ----------------------------------------------------------------------- */
-
-static unsigned flash_tick(void *state, uint64_t now_ns)
-{
-	struct fmi_flash *f = state;
-	bool before = fmi_flash_mappable(f);
-	unsigned effects = 0;
-
-	if (now_ns <= f->part.now_ns)
-		return 0;
-	f->part.now_ns = now_ns;
-	/* An erase's window, and the erase itself. */
-	while (fmi_operations_deadline(f) <= now_ns)
-		effects |= fmi_operations_tick(f);
-	return effects | remapped(f, before);
-}
-
-static uint64_t flash_next_deadline_ns(void *state)
-{
-	return fmi_operations_deadline(state);
-}
 
 static int flash_flush(void *state, struct fm_error *err)
 {
@@ -237,7 +40,7 @@ static unsigned flash_reset(void *state, enum fm_reset_kind kind)
 	if (fmi_operations_deadline(f) != FM_NEVER)
 		fmi_lanes_misuse(f, 0, "reset while an operation was under way");
 	reset_chips(f);
-	return remapped(f, before);
+	return fmi_access_remapped(f, before);
 }
 
 static int flash_sanitize(void *state, struct fm_error *err)
@@ -330,14 +133,14 @@ static void flash_free(void *state)
 }
 
 /* Of both command sets; the type names the layout of the saved state. */
-#define FLASH_OPS(SET)                                                                            \
-	{                                                                                         \
-		.struct_size = sizeof(struct fm_dev_ops), .type = "cfi-flash-" #SET,              \
-		.version = FMI_FLASH_STATE_VERSION, .read = SET##_read, .write = SET##_write,     \
-		.map = flash_map, .tick = flash_tick, .next_deadline_ns = flash_next_deadline_ns, \
-		.flush = flash_flush, .reset = flash_reset, .sanitize = flash_sanitize,           \
-		.save = flash_save, .load = flash_load, .describe = flash_describe,               \
-		.free = flash_free,                                                               \
+#define FLASH_OPS(SET)                                                                           \
+	{                                                                                        \
+		.struct_size = sizeof(struct fm_dev_ops), .type = "cfi-flash-" #SET,             \
+		.version = FMI_FLASH_STATE_VERSION, .read = fmi_access_read_##SET,               \
+		.write = fmi_access_write_##SET, .map = fmi_access_map, .tick = fmi_access_tick, \
+		.next_deadline_ns = fmi_access_next_deadline_ns, .flush = flash_flush,           \
+		.reset = flash_reset, .sanitize = flash_sanitize, .save = flash_save,            \
+		.load = flash_load, .describe = flash_describe, .free = flash_free,              \
 	}
 
 static const struct fm_dev_ops intel_ops = FLASH_OPS(intel);

@@ -223,6 +223,22 @@ static inline bool fmi_flash_mappable(const struct fmi_flash *f)
 	return !n;
 }
 
+/* --- accesses: the verbs of both command sets --------------------------------------------------- */
+
+unsigned fmi_access_read_intel(void *state, uint64_t off, unsigned size, uint64_t *value,
+			       struct fm_attrs attrs);
+unsigned fmi_access_write_intel(void *state, uint64_t off, unsigned size, uint64_t value,
+				struct fm_attrs attrs);
+unsigned fmi_access_read_amd(void *state, uint64_t off, unsigned size, uint64_t *value,
+			     struct fm_attrs attrs);
+unsigned fmi_access_write_amd(void *state, uint64_t off, unsigned size, uint64_t value,
+			      struct fm_attrs attrs);
+void fmi_access_map(void *state, uint64_t off, struct fm_mapping *out);
+unsigned fmi_access_tick(void *state, uint64_t now_ns);
+uint64_t fmi_access_next_deadline_ns(void *state);
+/* What was done turned the mapping, which was `before`: counted, and FM_EFF_REMAP; else 0. */
+unsigned fmi_access_remapped(struct fmi_flash *f, bool before);
+
 /* --- lanes: from the bus to the chips ---------------------------------------------------------- */
 
 static inline struct fmi_buffer *fmi_chip_buffer(enum fm_flash_set set, struct fmi_chip *chip)
