@@ -6,6 +6,7 @@
 
 #include <firmem/fdt.h>
 #include <firmem/flash.h>
+#include <firmem/vram.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -284,6 +285,7 @@ static struct fm_machine *read_machine(struct info *info)
 {
 	const struct fm_fdt_binding bindings[] = {
 		{ "cfi-flash", fm_flash_fdt_build, &info->flash },
+		{ "simple-framebuffer", fm_vram_fdt_build, NULL },
 	};
 	const struct fm_fdt_options options = {
 		.struct_size = sizeof(options),
@@ -297,7 +299,7 @@ static struct fm_machine *read_machine(struct info *info)
 
 	if (!input_read(info->dtb, DTB_MAX, &blob, &len))
 		return NULL;
-	if (fm_machine_from_fdt(&machine, blob, len, bindings, 1, &options, &err))
+	if (fm_machine_from_fdt(&machine, blob, len, bindings, 2, &options, &err))
 		complain("%s", err.msg);
 	free(blob);
 	return machine;
