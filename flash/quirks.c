@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Quirks and profiles by name. */
 #include "flash/flash_private.h"
+#include "flash/names.h"
 
 #include "devices/bytes.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define BAD(err, ...) fm_error_set(err, FM_ERR_ARG, 0, __VA_ARGS__)
@@ -64,65 +64,12 @@ const char *fm_flash_quirk_name(unsigned quirk)
 	return NULL;
 }
 
-/* --- the nearest names ------------------------------------------------------------------- */
-
-#define NAME_MAX_LEN 31u
-
-static unsigned min3(unsigned a, unsigned b, unsigned c)
-{
-	unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* How many letters to insert, delete or change to make b of a (Levenshtein). */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[NAME_MAX_LEN + 1];
-	size_t la = strnlen(a, NAME_MAX_LEN);
-	size_t lb = strnlen(b, NAME_MAX_LEN);
-
-	for (unsigned j = 0; j <= lb; j++)
-		row[j] = j;
-	for (unsigned i = 1; i <= la; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
-		for (unsigned j = 1; j <= lb; j++) {
-			unsigned above = row[j];
-
-			row[j] = min3(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[lb];
-}
-
-/* How far a name is: not at all where it is the beginning. */
-static unsigned farness(const char *name, const char *profile)
-{
-	return *name && !strncmp(name, profile, strlen(name)) ? 0 : distance(name, profile);
-}
-
 static int unknown(const char *name, struct fm_error *err)
 {
-	unsigned best = UINT32_MAX;
-	char near[PROFILES * (NAME_MAX_LEN + 5)] = "";
+	char near[128];
 
-	for (unsigned n = 0; n < PROFILES; n++) {
-		unsigned d = farness(name, profiles[n].name);
-		size_t len = strlen(near);
-
-		if (d < best)
-			len = 0;
-		if (d > best)
-			continue;
-		best = d;
-		snprintf(near + len, sizeof(near) - len, "%s\"%s\"", len ? " or " : "",
-			 profiles[n].name);
-	}
-	return BAD(err, "no flash profile \"%.*s\", expected one as %s", (int)NAME_MAX_LEN, name,
-		   near);
+	fmi_names_nearest(near, sizeof(near), name, fm_flash_profile_name);
+	return BAD(err, "no flash profile \"%.*s\", expected one as %s", FMI_NAME_MAX, name, near);
 }
 
 int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_error *err)
