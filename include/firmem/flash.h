@@ -232,7 +232,7 @@ struct fm_flash_config {
 	 */
 	bool byte_mode;
 	unsigned quirks; /* enum fm_flash_quirk, or'ed; see fm_flash_profile() */
-	unsigned traits; /* enum fm_flash_trait, or'ed */
+	unsigned traits; /* enum fm_flash_trait, or'ed; see fm_flash_part() */
 	enum fm_flash_time time;
 	struct fm_flash_times times;
 	/*
@@ -299,6 +299,16 @@ FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
  * FM_ERR_ARG: no such profile; the message offers the nearest names.
  */
 FM_API int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_error *err);
+/*
+ * Set what fm_flash_new() needs of a part: set, chip_width, regions, buffer_len, codes, times and
+ * traits; bank_width where it is 0. cfg->block's length is the part's, times the chips side by side.
+ * Fill in cfg->struct_size first. docs/flash.md lists the parts, and which of their figures could
+ * not be confirmed. FM_ERR_ARG: no such part, the nearest names are offered; or a bank_width that
+ * the part cannot make.
+ */
+FM_API int fm_flash_part(const char *name, struct fm_flash_config *cfg, struct fm_error *err);
+/* The n-th part's name, "28F128J3", NULL after the last. Any thread. */
+FM_API const char *fm_flash_part_name(unsigned n);
 /* Bytes that fm_flash_config.registers has to have. FM_ERR_ARG as fm_flash_new(). Any thread. */
 FM_API int fm_flash_registers_len(const struct fm_flash_config *cfg, uint64_t *len,
 				  struct fm_error *err);
