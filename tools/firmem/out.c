@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 
 struct out {
 	json_t *root; /* NULL: text */
+	bool line;    /* JSON on one */
 	bool started; /* something was printed before */
 	/* The table under way. */
 	json_t *rows;
@@ -85,6 +87,9 @@ static char *print_value(enum out_kind kind, const struct out_value *v)
 	case OUT_SIZE:
 		print_size(text, sizeof(text), v->number);
 		break;
+	case OUT_COUNT:
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)v->number);
+		break;
 	case OUT_BOOL:
 		snprintf(text, sizeof(text), "%s", v->number ? "yes" : "no");
 		break;
@@ -121,6 +126,7 @@ static json_t *json_of_value(enum out_kind kind, const struct out_value *v)
 		return json_of_text(v->text);
 	case OUT_ADDRESS:
 	case OUT_SIZE:
+	case OUT_COUNT:
 		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)v->number);
 		return json_of_text(hex);
 	case OUT_BOOL:
@@ -144,6 +150,11 @@ struct out *out_new(bool json)
 	if (json)
 		out->root = out_need(json_object());
 	return out;
+}
+
+void out_one_line(struct out *out)
+{
+	out->line = true;
 }
 
 void out_value(struct out *out, const char *key, enum out_kind kind, struct out_value value)
@@ -228,7 +239,7 @@ static void print_line(const struct out *out, const int *widths, char *const *ce
 		if (!c->head)
 			continue;
 		pad = widths[i] - width(text);
-		if (c->kind == OUT_ADDRESS || c->kind == OUT_SIZE) {
+		if (c->kind == OUT_ADDRESS || c->kind == OUT_SIZE || c->kind == OUT_COUNT) {
 			printf("%*s%s%*s%s", blanks, "", gap, pad, "", text);
 			blanks = 0;
 		} else {
@@ -274,13 +285,23 @@ enum status out_end(struct out *out, enum status status)
 {
 	if (out->root) {
 		/* A failure to write shows in stdout's error indicator. */
-		if (json_dumpf(out->root, stdout, JSON_INDENT(2)) && !ferror(stdout))
+		if (json_dumpf(out->root, stdout, out->line ? 0 : JSON_INDENT(2)) &&
+		    !ferror(stdout))
 			out_need(NULL);
 		putchar('\n');
 		json_decref(out->root);
 	}
 	free(out);
 	return status;
+}
+
+bool out_push(void)
+{
+	if (out_flush(STATUS_YES) == STATUS_YES)
+		return true;
+	__fpurge(stdout);
+	clearerr(stdout);
+	return false;
 }
 
 enum status out_flush(enum status status)

@@ -17,6 +17,7 @@ enum out_kind {
 	OUT_TEXT,
 	OUT_ADDRESS, /* 0x40000000 */
 	OUT_SIZE,    /* bytes; for people in the largest unit that leaves no rest */
+	OUT_COUNT,   /* 17 */
 	OUT_BOOL,    /* yes, no; true, false */
 };
 
@@ -34,6 +35,8 @@ struct out_value {
 
 /* Out of memory ends the program with STATUS_BAD, here and below. */
 struct out *out_new(bool json);
+/* JSON on one line: one of several answers. */
+void out_one_line(struct out *out);
 
 /* A value of its own: "key: value" on a line. */
 void out_value(struct out *out, const char *key, enum out_kind kind, struct out_value value);
@@ -45,6 +48,12 @@ void out_table_end(struct out *out);
 
 /* Print what is left and free. Returns `status`. */
 enum status out_end(struct out *out, enum status status);
+
+/*
+ * What was printed so far has arrived. False after a complaint, the last one about it: nothing more
+ * is printed.
+ */
+bool out_push(void);
 
 /* main's last word: what was printed has arrived, or STATUS_BAD. */
 enum status out_flush(enum status status);
