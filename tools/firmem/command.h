@@ -23,6 +23,7 @@ struct command {
 	const struct verb *verbs; /* the last has no name */
 };
 
+extern const struct command command_flash;
 extern const struct command command_machine;
 
 #endif

@@ -11,6 +11,7 @@
 #define NAMES_MAX 32
 
 static const struct command *const commands[] = {
+	&command_flash,
 #ifdef HAVE_FDT
 	&command_machine,
 #endif
@@ -109,8 +110,9 @@ int main(int argc, char **argv)
 {
 	static char help[] = "--help";
 
-	/* A reader that leaves early is an error that is told, not a signal. */
+	/* A reader that leaves early, or a file that may not grow, is an error that is told. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	/* "help machine info" is "machine info --help". */
 	if (argc > 2 && is_help(argv[1])) {
 		memmove(argv + 1, argv + 2, (size_t)(argc - 2) * sizeof(*argv));

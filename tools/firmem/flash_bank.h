@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* flash_bank: the options that describe a bank of flash, and the bank that they make. */
+#ifndef FIRMEM_TOOLS_FLASH_BANK_H
+#define FIRMEM_TOOLS_FLASH_BANK_H
+
+#include "tools/firmem/args.h"
+
+#include <firmem/flash.h>
+
+struct bank_options {
+	unsigned set; /* enum fm_flash_set */
+	uint64_t size, bank_width, chip_width, buffer;
+	bool size_given, bank_width_given, chip_width_given, buffer_given, narrow_given;
+	const char *sector;
+	const char *profile;
+	unsigned narrow; /* enum fm_flash_narrow */
+	const char *image;
+	bool create, read_only, byte_mode;
+};
+
+#define BANK_OPTIONS_MAX 32 /* rows that bank_options_list() writes at most */
+
+/* Write the rows of all options to `list`; returns how many. */
+size_t bank_options_list(struct bank_options *o, struct args_option *list);
+
+/* A bank and the memory that is its array. */
+struct bank {
+	struct fm_block *block;
+	struct fm_dev *dev;
+	const char *image; /* NULL: none */
+	bool read_only;
+};
+
+/*
+ * Make it. False after a complaint that starts with `command` and names the option; then no file
+ * was made or changed.
+ */
+bool bank_open(struct bank *bank, const struct bank_options *o, const char *command);
+/* Free; flushes nothing. */
+void bank_close(struct bank *bank);
+
+#endif
