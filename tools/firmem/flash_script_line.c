@@ -41,18 +41,21 @@ FM_PRINTF(2, 3)
 static enum step bad(struct script *s, const char *fmt, ...)
 {
 	struct fm_error err;
-	char text[768];
+	char *text;
 	va_list args;
+	int len;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	len = vasprintf(&text, fmt, args);
 	va_end(args);
+	out_need(len < 0 ? NULL : text);
 	script_spill(s);
 	fflush(stdout);
 	if (fm_dev_flush(s->bank->dev, &err))
 		complain("%s: line %llu: %s; then %s", s->command, (ull)s->line, text, err.msg);
 	else
 		complain("%s: line %llu: %s", s->command, (ull)s->line, text);
+	free(text);
 	return STEP_BAD;
 }
 
