@@ -9,13 +9,14 @@ import subprocess
 import sys
 
 import cli
+from cli import write
 from flash_session import BANK, MIB, Driven, answers, command, content, program, run, wrong
 
 SELF = os.path.abspath(__file__)
 
 
 class Lines:
-    FILES = {b"v.fd"}
+    FILES = {b"v.fd", b"many"}
 
     def a_line_is_answered_while_the_next_is_awaited(self):
         with Driven(*BANK) as session:
@@ -177,13 +178,16 @@ class Lines:
             assert done.stderr == b"firmem: standard output: No space left on device\n", done
 
     def a_reader_that_left_is_a_failure_not_a_signal(self):
-        reader, writer = os.pipe()
-        os.close(reader)
-        done = subprocess.run(command(*BANK), input=b"r1 0\n" * 100000, stdout=writer,
-                              stderr=subprocess.PIPE, timeout=20, check=False)
-        os.close(writer)
-        assert done.returncode == 2, done
-        assert done.stderr == b"firmem: standard output: Broken pipe\n", done.stderr
+        for count in (1, 100000):
+            write("many", b"r8 0\n" * count)
+            reader, writer = os.pipe()
+            os.close(reader)
+            with open("many", "rb") as lines:
+                done = subprocess.run(command(*BANK), stdin=lines, stdout=writer,
+                                      stderr=subprocess.PIPE, timeout=20, check=False)
+            os.close(writer)
+            assert done.returncode == 2, done
+            assert done.stderr == b"firmem: standard output: Broken pipe\n", done.stderr
 
 
 class Bank:

@@ -28,7 +28,7 @@ static const uint8_t digit[256] = {
 
 void script_spill(struct script *s)
 {
-	fwrite(s->answers, 1, s->held, stdout);
+	out_bytes(s->answers, s->held);
 	s->held = 0;
 }
 

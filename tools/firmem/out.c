@@ -295,6 +295,27 @@ enum status out_end(struct out *out, enum status status)
 	return status;
 }
 
+/* Why out_bytes() failed first: stdio keeps only that something did. */
+static int write_error;
+
+void out_bytes(const void *bytes, size_t len)
+{
+	errno = 0;
+	if (fwrite(bytes, 1, len, stdout) != len && !write_error)
+		write_error = errno;
+}
+
+enum status out_flush(enum status status)
+{
+	errno = 0;
+	if (fflush(stdout) || ferror(stdout)) {
+		int why = write_error ? write_error : errno;
+
+		return complain("standard output: %s", why ? strerror(why) : "cannot be written");
+	}
+	return status;
+}
+
 bool out_push(void)
 {
 	if (out_flush(STATUS_YES) == STATUS_YES)
@@ -302,13 +323,4 @@ bool out_push(void)
 	__fpurge(stdout);
 	clearerr(stdout);
 	return false;
-}
-
-enum status out_flush(enum status status)
-{
-	errno = 0;
-	if (fflush(stdout) || ferror(stdout))
-		return complain("standard output: %s",
-				errno ? strerror(errno) : "cannot be written");
-	return status;
 }

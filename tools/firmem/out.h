@@ -49,6 +49,9 @@ void out_table_end(struct out *out);
 /* Print what is left and free. Returns `status`. */
 enum status out_end(struct out *out, enum status status);
 
+/* Bytes as they are. */
+void out_bytes(const void *bytes, size_t len);
+
 /*
  * What was printed so far has arrived. False after a complaint, the last one about it: nothing more
  * is printed.
