@@ -175,8 +175,7 @@ int main(int argc, char **argv)
 	struct bench b;
 
 	bench_init(&b, argc, argv);
-	compare(&b, dev, "flash run: a line that reads the array", "fm_dev_read()", read_array);
-	compare(&b, dev, "flash run: a line of programming words", "the cycle from C",
-		program_words);
+	compare(&b, dev, "flash run: line that reads the array", "fm_dev_read()", read_array);
+	compare(&b, dev, "flash run: line that programs words", "the cycle from C", program_words);
 	return bench_end(&b);
 }
