@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define NAME "flash"                      /* of the device: trace lines begin with it */
 #define SIZE_MAX_BANK (UINT64_C(1) << 32) /* more than any bank; less than any typing error */
@@ -16,14 +17,17 @@
 
 typedef unsigned long long ull;
 
-static const char *const sets[] = { "intel", "amd", NULL };
+static const char *const sets[] = { "intel", "amd", "intel-standard", NULL };
+static const char *const times[] = { "instant", "typical", "maximum", NULL };
 static const char *const narrows[] = { "ignore", "lanes", "broadcast", NULL };
 
 size_t bank_options_list(struct bank_options *o, struct args_option *list)
 {
 	const struct args_option rows[] = {
-		{ "set", ARGS_CHOICE, "SET", "command set: intel (default) or amd", &o->set,
-		  .choices = sets },
+		{ "set", ARGS_CHOICE, "SET",
+		  "command set: intel (default), amd, or intel-standard\n"
+		  "(0003 in the query table)",
+		  &o->set, .choices = sets },
 		{ "size", ARGS_SIZE, "N",
 		  "bytes of the bank; default: what the sectors make,\n"
 		  "or the size of the image",
@@ -49,26 +53,60 @@ size_t bank_options_list(struct bank_options *o, struct args_option *list)
 		  &o->buffer_given },
 		{ "byte-mode", ARGS_FLAG, NULL, "amd: x8/x16 chips that are wired for 8 bits",
 		  &o->byte_mode },
+		{ "time", ARGS_CHOICE, "HOW",
+		  "how long programs and erases take: instant (default),\n"
+		  "typical, maximum; the operation \"tick\" lets it pass",
+		  &o->time, .choices = times },
+		{ "big-endian", ARGS_FLAG, NULL,
+		  "commands and status are on the highest address of\n"
+		  "each chip's lanes",
+		  &o->big_endian },
+		{ "secure-only", ARGS_FLAG, NULL,
+		  "commands from the secure world only: see \"secure\"", &o->secure_only },
 		{ "image", ARGS_TEXT, "FILE",
 		  "the file that keeps the contents; default: none,\n"
 		  "the bank starts erased",
 		  &o->image },
-		{ "create", ARGS_FLAG, NULL, "make the image where it is absent", &o->create },
+		{ "create", ARGS_FLAG, NULL, "make image and registers where they are absent",
+		  &o->create },
 		{ "read-only", ARGS_FLAG, NULL, "every sector is protected; the image is only read",
 		  &o->read_only },
+		{ "registers", ARGS_TEXT, "FILE",
+		  "the file that keeps what is non-volatile beside the\n"
+		  "contents: protection registers, lasting locks",
+		  &o->registers },
+		{ "unique", ARGS_SIZE, "N", "the factory's number in fresh intel registers",
+		  &o->unique },
 	};
+	size_t n = sizeof(rows) / sizeof(*rows);
 
 	memcpy(list, rows, sizeof(rows));
-	return sizeof(rows) / sizeof(*rows);
+	health_options_list(&o->health, list + n);
+	return n + HEALTH_OPTIONS;
 }
 
 /* --- what the library says, in words of the options -------------------------------------------- */
 
 static const char *const fields[][2] = {
-	{ "bank_width", "bank-width" }, { "chip_width", "chip-width" }, { "regions", "sector" },
-	{ "nregions", "sector" },       { "buffer_len", "buffer" },     { "quirks", "profile" },
-	{ "read_only", "read-only" },   { "byte_mode", "byte-mode" },   { "narrow", "narrow" },
-	{ "create", "create" },         { "image", "image" },           { "set", "set" },
+	{ "bank_width", "bank-width" },
+	{ "chip_width", "chip-width" },
+	{ "regions", "sector" },
+	{ "nregions", "sector" },
+	{ "buffer_len", "buffer" },
+	{ "quirks", "profile" },
+	{ "read_only", "read-only" },
+	{ "byte_mode", "byte-mode" },
+	{ "narrow", "narrow" },
+	{ "create", "create" },
+	{ "image", "image" },
+	{ "set", "set" },
+	{ "big_endian", "big-endian" },
+	{ "secure_only", "secure-only" },
+	{ "registers", "registers" },
+	{ "stuck", "stuck" },
+	{ "bad", "bad" },
+	{ "program_ppm", "program-ppm" },
+	{ "erase_ppm", "erase-ppm" },
 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyz_"
@@ -102,34 +140,44 @@ static void copy_words(char *out, size_t room, const char *text)
 	}
 }
 
+/* Behind "fm_flash_config." or "fm_flash_health.", or NULL. */
+static const char *field_of(const char *msg)
+{
+	const char *at = strstr(msg, "fm_flash_config.");
+
+	if (!at)
+		at = strstr(msg, "fm_flash_health.");
+	return at ? strchr(at, '.') + 1 : NULL;
+}
+
 /* "flash: fm_flash_config.bank_width is 3, expected ..." names a field: name the option. */
 static void complain_config(const struct bank_options *o, const char *command, const char *msg)
 {
-	static const char type[] = "fm_flash_config.";
-	const char *field = strstr(msg, type);
+	const char *rest = field_of(msg);
 	const char *option = NULL;
-	const char *rest = msg;
 	char words[512] = "";
 	char value[80] = "";
 	unsigned entry;
 	size_t len;
 	int used = 0;
 
-	if (field)
-		option = option_of(field + sizeof(type) - 1, &len);
+	if (rest)
+		option = option_of(rest, &len);
 	if (!option) {
 		complain("%s: %s%s", command, o->image ? "--image: " : "", msg);
 		return;
 	}
-	rest = field + sizeof(type) - 1 + len;
-	if (sscanf(rest, "[%u].%*[a-z_]%n", &entry, &used) == 1 && used) {
+	rest += len;
+	if (sscanf(rest, "[%u]%n", &entry, &used) == 1 && used) {
 		snprintf(value, sizeof(value), " entry %u:", entry + 1);
 		rest += used;
+		rest += *rest == '.' ? 1 + strspn(rest + 1, LETTERS) : 0;
 	}
 	if (!strcmp(option, "profile") && o->profile)
 		snprintf(value, sizeof(value), " \"%.60s\": its quirks", o->profile);
 	else if (!strncmp(rest, " is ", 4))
 		rest += 3;
+	rest += *rest == ':';
 	copy_words(words, sizeof(words), rest);
 	complain("%s: --%s:%s%s", command, option, value, words);
 }
@@ -228,7 +276,7 @@ static bool take_size(struct fm_flash_config *cfg, const struct bank_options *o,
 static bool take_image(struct fm_flash_config *cfg, const struct bank_options *o,
 		       const char *command)
 {
-	if (o->create && !o->image) {
+	if (o->create && !o->image && !o->registers) {
 		complain("%s: --create: is given without --image, expected the file to make",
 			 command);
 		return false;
@@ -238,7 +286,7 @@ static bool take_image(struct fm_flash_config *cfg, const struct bank_options *o
 		return false;
 	}
 	cfg->image = o->image;
-	cfg->create = o->create;
+	cfg->create = o->create && o->image;
 	cfg->read_only = o->read_only;
 	return true;
 }
@@ -270,6 +318,10 @@ static bool take_options(struct fm_flash_config *cfg, const struct bank_options 
 			"1, 2 or 4 bytes", command) ||
 	    !take_buffer(cfg, o, command) || !take_profile(cfg, o, command))
 		return false;
+	cfg->time = (enum fm_flash_time)o->time;
+	cfg->big_endian = o->big_endian;
+	cfg->secure_only = o->secure_only;
+	cfg->unique = o->unique;
 	if (o->narrow_given)
 		cfg->narrow = (enum fm_flash_narrow)o->narrow;
 	return take_byte_mode(cfg, o, command) && take_image(cfg, o, command) &&
@@ -278,35 +330,93 @@ static bool take_options(struct fm_flash_config *cfg, const struct bank_options 
 
 /* --- the bank ------------------------------------------------------------------------------ */
 
+/* A file of another size is not one of this bank's; a new one is factory-fresh. */
+static bool open_registers(struct bank *bank, const struct fm_flash_config *cfg,
+			   const struct bank_options *o, const char *command)
+{
+	struct fm_block_config mem = { .struct_size = sizeof(mem),
+				       .name = "registers",
+				       .role = FM_ROLE_FLASH_VARS,
+				       .backing = FM_BACKING_FILE,
+				       .path = o->registers };
+	struct fm_error err;
+	struct stat st;
+
+	if (fm_flash_registers_len(cfg, &mem.len, &err)) {
+		complain_config(o, command, err.msg);
+		return false;
+	}
+	if (!stat(o->registers, &st) && S_ISREG(st.st_mode) && (uint64_t)st.st_size != mem.len) {
+		complain("%s: --registers: %s: %llu bytes, expected the %llu of this bank", command,
+			 o->registers, (ull)st.st_size, (ull)mem.len);
+		return false;
+	}
+	mem.flags = o->read_only ? FM_BLOCK_READONLY : FM_BLOCK_SHARED;
+	mem.flags |= o->create ? FM_BLOCK_CREATE : 0;
+	if (fm_block_new(&bank->registers, &mem, &err)) {
+		complain("%s: --registers: %s", command, err.msg);
+		return false;
+	}
+	if (fm_block_file_created(bank->registers))
+		memset(fm_block_ptr(bank->registers), 0xff, mem.len);
+	return true;
+}
+
+/* The device; without it no file stays that was made for it. */
+static bool open_dev(struct bank *bank, struct fm_flash_config *cfg, const struct bank_options *o,
+		     const char *command)
+{
+	struct fm_error err;
+
+	cfg->block = bank->block;
+	if (o->registers && !open_registers(bank, cfg, o, command))
+		return false;
+	cfg->registers = bank->registers;
+	if (!fm_flash_new(&bank->dev, cfg, &err))
+		return true;
+	bank->dev = NULL;
+	if (bank->registers && fm_block_file_created(bank->registers))
+		unlink(o->registers);
+	complain_config(o, command, err.msg);
+	return false;
+}
+
 bool bank_open(struct bank *bank, const struct bank_options *o, const char *command)
 {
 	struct fm_flash_config cfg = { .struct_size = sizeof(cfg), .name = NAME };
 	struct fm_block_config mem = { .struct_size = sizeof(mem),
 				       .name = NAME,
 				       .role = FM_ROLE_FLASH_VARS };
+	struct health health = { .stuck = NULL };
 	struct fm_error err;
+	bool ok;
 
-	*bank = (struct bank){ .image = o->image, .read_only = o->read_only };
-	if (!take_options(&cfg, o, &mem.len, command))
-		return false;
-	if (fm_block_new(&bank->block, &mem, &err)) {
+	*bank = (struct bank){ .image = o->image,
+			       .registers_file = o->registers,
+			       .health = health_wanted(&o->health) };
+	ok = take_options(&cfg, o, &mem.len, command) &&
+	     (!bank->health || health_take(&health, &o->health, command));
+	if (ok && fm_block_new(&bank->block, &mem, &err)) {
 		complain("%s: --size: %s", command, err.msg);
-		return false;
+		ok = false;
 	}
-	cfg.block = bank->block;
-	if (!o->image)
-		memset(fm_block_ptr(bank->block), 0xff, mem.len);
-	if (!fm_flash_new(&bank->dev, &cfg, &err))
-		return true;
-	complain_config(o, command, err.msg);
-	bank->dev = NULL;
-	bank_close(bank);
-	return false;
+	if (ok) {
+		if (!o->image)
+			memset(fm_block_ptr(bank->block), 0xff, mem.len);
+		if (bank->health)
+			cfg.health = &health.cfg;
+		ok = open_dev(bank, &cfg, o, command);
+	}
+	health_free(&health);
+	if (!ok)
+		bank_close(bank);
+	return ok;
 }
 
 void bank_close(struct bank *bank)
 {
 	fm_dev_free(bank->dev);
+	fm_block_free(bank->registers);
 	fm_block_free(bank->block);
 	*bank = (struct bank){ .dev = NULL };
 }

@@ -3,7 +3,7 @@
 #ifndef FIRMEM_TOOLS_FLASH_BANK_H
 #define FIRMEM_TOOLS_FLASH_BANK_H
 
-#include "tools/firmem/args.h"
+#include "tools/firmem/flash_health.h"
 
 #include <firmem/flash.h>
 
@@ -16,6 +16,11 @@ struct bank_options {
 	unsigned narrow; /* enum fm_flash_narrow */
 	const char *image;
 	bool create, read_only, byte_mode;
+	unsigned time; /* enum fm_flash_time */
+	bool big_endian, secure_only;
+	const char *registers;
+	uint64_t unique;
+	struct health_options health;
 };
 
 #define BANK_OPTIONS_MAX 32 /* rows that bank_options_list() writes at most */
@@ -26,8 +31,11 @@ size_t bank_options_list(struct bank_options *o, struct args_option *list);
 /* A bank and the memory that is its array. */
 struct bank {
 	struct fm_block *block;
+	struct fm_block *registers; /* NULL: none */
 	struct fm_dev *dev;
-	const char *image; /* NULL: none */
+	const char *image;          /* NULL: none */
+	const char *registers_file; /* NULL: none */
+	bool health;
 	bool read_only;
 };
 

@@ -103,7 +103,8 @@ static inline const char *quick_line(struct script *s, const char *p)
 	if (*p != '\n')
 		return NULL;
 	if (op == 'w') {
-		fm_dev_write(s->bank->dev, off, size, value, s->attrs);
+		if (fm_dev_write(s->bank->dev, off, size, value, s->attrs) & FM_EFF_FAULT)
+			script_fault(s, off, size, value);
 	} else {
 		fm_dev_read(s->bank->dev, off, size, &value, s->attrs);
 		script_answer(s, value, size);
@@ -201,6 +202,7 @@ enum status script_run(const struct bank *bank, int fd, const struct script_opti
 	s->bank = bank;
 	s->command = how->command;
 	s->json = how->json;
+	s->trace = how->trace;
 	s->len = fm_dev_len(bank->dev);
 	if (how->trace)
 		fm_dev_set_trace(bank->dev, script_trace, s);

@@ -22,9 +22,12 @@ const char script_help[] =
 	"  w1|w2|w4|w8 OFF VAL   a write of so many bytes, as on a little-endian bus\n"
 	"  r1|r2|r4|r8 OFF       a read; answered by a line such as 0x00ff00ff\n"
 	"  tick NS               NS nanoseconds go by\n"
+	"  pins [wp-high] [vpp-low]\n"
+	"                        levels from now on; not named: WP# low, VPP as it should be\n"
+	"  secure on|off         accesses come from the secure world or not; off at the start\n"
 	"  reset                 the machine's reset line is pulled\n"
 	"  flush                 make what was done durable in the image\n"
-	"  save FILE             write state, contents and clock to a file, never to the image\n"
+	"  save FILE             write state and contents to a file, never to the image\n"
 	"  load FILE             take them from a file; with --image the image gets the contents\n"
 	"  stats                 answered by counters since the start\n"
 	"  power-off             flush and stop; so does the end of input\n"
@@ -89,6 +92,7 @@ struct op {
 	unsigned words; /* behind the name */
 	unsigned size;  /* of an access */
 	bool file;      /* the rest of the line is one word */
+	bool fewer;     /* words may be left out */
 };
 
 /* A number without a unit. */
@@ -138,7 +142,8 @@ static enum step do_write(struct script *s, const struct op *op, char **word)
 	if (value > most)
 		return bad(s, "%s: VAL: 0x%llx, expected at most 0x%llx", op->name, (ull)value,
 			   (ull)most);
-	fm_dev_write(s->bank->dev, off, op->size, value, s->attrs);
+	if (fm_dev_write(s->bank->dev, off, op->size, value, s->attrs) & FM_EFF_FAULT)
+		script_fault(s, off, op->size, value);
 	return STEP_ON;
 }
 
@@ -163,6 +168,30 @@ static enum step do_reset(struct script *s, const struct op *op, char **word)
 	return STEP_ON;
 }
 
+static enum step do_pins(struct script *s, const struct op *op, char **word)
+{
+	unsigned pins = 0;
+
+	for (unsigned i = 0; i < WORDS_MAX && word[i]; i++) {
+		if (!strcmp(word[i], "wp-high"))
+			pins |= FM_FLASH_PIN_WP_HIGH;
+		else if (!strcmp(word[i], "vpp-low"))
+			pins |= FM_FLASH_PIN_VPP_LOW;
+		else
+			return bad(s, "pins: \"%.60s\", expected wp-high or vpp-low", word[i]);
+	}
+	fm_flash_set_pins(s->bank->dev, pins);
+	return STEP_ON;
+}
+
+static enum step do_secure(struct script *s, const struct op *op, char **word)
+{
+	if (strcmp(word[0], "on") && strcmp(word[0], "off"))
+		return bad(s, "secure: \"%.60s\", expected on or off", word[0]);
+	s->attrs.secure = !strcmp(word[0], "on");
+	return STEP_ON;
+}
+
 static enum step flush(struct script *s, const char *name, enum step then)
 {
 	struct fm_error err;
@@ -182,21 +211,22 @@ static enum step do_power_off(struct script *s, const struct op *op, char **word
 	return flush(s, op->name, STEP_END);
 }
 
-static bool is_image(const struct bank *bank, const char *path)
+static bool is_same(const char *file, const char *path)
 {
-	struct stat image, other;
+	struct stat one, other;
 
-	return bank->image && !stat(bank->image, &image) && !stat(path, &other) &&
-	       image.st_dev == other.st_dev && image.st_ino == other.st_ino;
+	return file && !stat(file, &one) && !stat(path, &other) && one.st_dev == other.st_dev &&
+	       one.st_ino == other.st_ino;
 }
 
 static enum step do_save(struct script *s, const struct op *op, char **word)
 {
 	struct fm_error err;
 
-	if (is_image(s->bank, word[0]))
-		return bad(s, "save: %.60s: is the image, expected another file", word[0]);
-	if (snapshot_save(s->bank, s->now_ns, word[0], &err))
+	if (is_same(s->bank->image, word[0]) || is_same(s->bank->registers_file, word[0]))
+		return bad(s, "save: %.60s: is one of the bank's own, expected another file",
+			   word[0]);
+	if (snapshot_save(s->bank, word[0], &err))
 		return bad(s, "save: %s", err.msg);
 	return STEP_ON;
 }
@@ -205,7 +235,7 @@ static enum step do_load(struct script *s, const struct op *op, char **word)
 {
 	struct fm_error err;
 
-	if (snapshot_load(s->bank, &s->now_ns, word[0], &err))
+	if (snapshot_load(s->bank, word[0], &err))
 		return bad(s, "load: %s", err.msg);
 	return STEP_ON;
 }
@@ -226,6 +256,8 @@ static const struct op ops[] = {
 	{ "w4", "w4 OFF VAL", do_write, 2, 4 },
 	{ "w8", "w8 OFF VAL", do_write, 2, 8 },
 	{ "tick", "tick NS", do_tick, 1 },
+	{ "pins", "pins [wp-high] [vpp-low]", do_pins, 2, .fewer = true },
+	{ "secure", "secure on|off", do_secure, 1 },
 	{ "reset", "reset", do_reset },
 	{ "flush", "flush", do_flush },
 	{ "save", "save FILE", do_save, 1, .file = true },
@@ -287,20 +319,20 @@ static const struct op *find(const char *name)
 
 static enum step run_op(struct script *s, const struct op *op, char *at)
 {
-	char *word[WORDS_MAX + 1] = { NULL };
+	char *word[WORDS_MAX] = { NULL };
 	unsigned n = 0;
+	char *extra;
 
 	if (op->file)
 		word[n] = rest_of_line(&at);
 	else
 		while (n < op->words && (word[n] = next_word(&at)))
 			n++;
-	if (op->words && !word[op->words - 1])
+	if (op->words && !op->fewer && !word[op->words - 1])
 		return bad(s, "%s: something is missing, expected %s", op->name, op->usage);
-	word[WORDS_MAX] = next_word(&at);
-	if (word[WORDS_MAX])
-		return bad(s, "%s: \"%.60s\" is too much, expected %s", op->name, word[WORDS_MAX],
-			   op->usage);
+	extra = next_word(&at);
+	if (extra)
+		return bad(s, "%s: \"%.60s\" is too much, expected %s", op->name, extra, op->usage);
 	return op->run(s, op, word);
 }
 

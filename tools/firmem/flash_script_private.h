@@ -12,6 +12,7 @@ struct script {
 	const struct bank *bank;
 	const char *command;
 	bool json;
+	bool trace;
 	uint64_t len;    /* bytes of the bank */
 	uint64_t now_ns; /* what the bank was told last */
 	struct fm_attrs attrs;
@@ -40,6 +41,8 @@ enum step script_power_off(struct script *s, const char *where);
 
 /* A listener of the bank's trace. */
 void script_trace(void *ctx, const struct fm_trace_event *event);
+/* A write was a bus error: the trace says so. */
+void script_fault(struct script *s, uint64_t off, unsigned size, uint64_t value);
 /* Answer with the bank's counters. */
 void script_stats(struct script *s);
 

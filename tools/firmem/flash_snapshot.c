@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The file is a saved state (firmem/state.h) of type "firmem-flash-run", version 1. Its body: u64 length of
- * the bank, u64 time of the clock in ns, u64 length of the bank's own saved state, that state, then
+ * the bank, u64 length of the bank's own saved state, that state, then
  * for each run of bytes that are not FF u64 offset, u64 length, the bytes. All little-endian.
  */
 #include "tools/firmem/flash_snapshot.h"
@@ -19,7 +19,6 @@ typedef unsigned long long ull;
 /* What the verbs below work on. */
 struct snapshot {
 	const struct bank *bank;
-	uint64_t now_ns;
 	void *state; /* the bank's own */
 	size_t state_len;
 	uint8_t *contents; /* loading: the array that is to be */
@@ -53,7 +52,6 @@ static void save(void *state, struct fm_state_writer *w)
 	uint64_t end;
 
 	fm_state_put_u64(w, len);
-	fm_state_put_u64(w, s->now_ns);
 	fm_state_put_u64(w, s->state_len);
 	fm_state_put_bytes(w, s->state, s->state_len);
 	for (uint64_t off = run_end(array, len, 0, true); off < len;
@@ -97,7 +95,6 @@ static int load(void *state, struct fm_state_reader *r, struct fm_error *err)
 	uint64_t state_len;
 	int rc;
 
-	s->now_ns = fm_state_get_u64(r);
 	state_len = fm_state_get_u64(r);
 	if (fm_state_overrun(r) || state_len > fm_state_left(r))
 		return fm_error_set(err, FM_ERR_FORMAT, 0, "the saved bank ends early");
@@ -129,9 +126,9 @@ static int fail(const char *path, const struct fm_error *why, struct fm_error *e
 	return fm_error_set(err, why->code, why->sys, "%s: %s", path, why->msg);
 }
 
-int snapshot_save(const struct bank *bank, uint64_t now_ns, const char *path, struct fm_error *err)
+int snapshot_save(const struct bank *bank, const char *path, struct fm_error *err)
 {
-	struct snapshot s = { .bank = bank, .now_ns = now_ns };
+	struct snapshot s = { .bank = bank };
 	struct fm_dev_config cfg = { sizeof(cfg), fm_dev_name(bank->dev), fm_dev_len(bank->dev) };
 	struct fm_dev *dev = NULL;
 	void *bytes = NULL;
@@ -157,7 +154,7 @@ static int bring_contents(const struct bank *bank, const uint8_t *contents, stru
 	return fm_dev_flush(bank->dev, err);
 }
 
-int snapshot_load(const struct bank *bank, uint64_t *now_ns, const char *path, struct fm_error *err)
+int snapshot_load(const struct bank *bank, const char *path, struct fm_error *err)
 {
 	struct snapshot s = { .bank = bank };
 	struct fm_dev_config cfg = { sizeof(cfg), fm_dev_name(bank->dev), fm_dev_len(bank->dev) };
@@ -173,12 +170,10 @@ int snapshot_load(const struct bank *bank, uint64_t *now_ns, const char *path, s
 	rc = fm_dev_new(&dev, &ops, &s, &cfg, &why);
 	if (!rc)
 		rc = fm_dev_load(dev, bytes, len, &why);
-	if (rc) {
+	if (rc)
 		fail(path, &why, err);
-	} else {
-		*now_ns = s.now_ns;
+	else
 		rc = bring_contents(bank, s.contents, err);
-	}
 	fm_dev_free(dev);
 	free(s.contents);
 	free(s.state);
