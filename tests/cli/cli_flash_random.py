@@ -33,8 +33,13 @@ class Script:
             if word[:1] == b"#":
                 words = words[:i]
                 break
-        if not words or words in ([b"reset"], [b"flush"], [b"stats"]):
+        if not words or words in ([b"reset"], [b"flush"], [b"stats"], [b"secure", b"on"],
+                                  [b"secure", b"off"]):
             return True
+        if words[0] == b"pins":
+            return len(words) < 4 and set(words[1:]) <= {b"wp-high", b"vpp-low"}
+        if words[0] == b"tick":
+            return len(words) == 2 and self._number(words[1], False) is not None
         if not re.fullmatch(rb"[rw][1248]", words[0]):
             return False
         size = int(words[0][1:])
@@ -58,6 +63,8 @@ class Script:
             f"r{size} {form.format(off).replace('0X', '0x')}",
             f"w{size} {form.format(off)} {form.format(value)}",
             f"w{size} {off} {value}", f"r{size} {off}", "reset", "flush", "# x", "", " \t",
+            f"tick {rng.randrange(1 << 30)}", "pins wp-high", "pins vpp-low wp-high", "pins",
+            "secure on", "secure\toff",
             f"r{size} {rng.randrange(1100)}K", f"  r{size}\t{off} # and so on"))
         return line.encode()
 
@@ -90,8 +97,11 @@ class Script:
                 at = rng.randrange(len(lines))
                 lines[at] = self._change(rng, lines[at])
             try:
-                self._check(lines, run(b"".join(line + b"\n" for line in lines), *BANK, *rng.choice(
-                    ((), ("--set", "amd"), ("--profile", "qemu-7.2"), ("--bank-width", "1")))))
+                data = b"".join(line + b"\n" for line in lines)
+                self._check(lines, run(data, *BANK, *rng.choice(
+                    ((), ("--set", "amd"), ("--profile", "qemu-7.2"), ("--bank-width", "1"),
+                     ("--time", "typical", "--endurance", "1"),
+                     ("--set", "amd", "--time", "maximum", "--secure-only")))))
             except AssertionError:
                 print(f"seed {seed}")
                 raise
