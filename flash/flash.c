@@ -51,6 +51,8 @@ static int flash_sanitize(void *state, struct fm_error *err)
 		return fm_error_set(err, FM_ERR_ACCESS, 0,
 				    "%s: the bank is read-only, expected a writable one",
 				    fm_dev_name(f->dev));
+	/* Words held for a program, under way or suspended, are contents too. */
+	reset_chips(f);
 	fmi_array_sanitize(f);
 	return flash_flush(f, err);
 }

@@ -269,8 +269,8 @@ struct fm_flash_config {
  *
  * fm_dev_reset(): read-array, status and buffer clear, locks open, for every kind but kexec, which
  * pulls no reset line and changes nothing. What was under way is given up, its cells as they were (a
- * chip would leave them undefined). fm_dev_sanitize() makes the array and the image FF, locks or not,
- * not the registers; FM_ERR_ACCESS on a read-only bank.
+ * chip would leave them undefined). fm_dev_sanitize() resets and makes the array and the image FF, locks
+ * or not, not the registers; FM_ERR_ACCESS on a read-only bank.
  *
  * With `time` a program or erase changes the array, and is told, when fm_dev_tick() finds it over.
  *
