@@ -186,13 +186,14 @@ unsigned fmi_access_tick(void *state, uint64_t now_ns)
 	struct fmi_flash *f = state;
 	bool before = fmi_flash_mappable(f);
 	unsigned effects = 0;
+	uint64_t due;
 
 	if (now_ns <= f->part.now_ns)
 		return 0;
 	f->part.now_ns = now_ns;
-	/* An erase's window, and the erase itself. */
-	while (fmi_operations_deadline(f) <= now_ns)
-		effects |= fmi_operations_tick(f);
+	/* What was over first is done first; an erase's window, and then the erase itself. */
+	while ((due = fmi_operations_deadline(f)) <= now_ns && due != FM_NEVER)
+		effects |= fmi_operations_end(f, due);
 	return effects | fmi_access_remapped(f, before);
 }
 

@@ -306,8 +306,8 @@ unsigned fmi_operate(struct fmi_flash *f, fmi_chips chips, enum fmi_action actio
 /* The same for what takes no time and changes no cell of the array. */
 void fmi_operate_aside(struct fmi_flash *f, fmi_chips chips, enum fmi_action action, uint64_t off,
 		       uint64_t data);
-/* The clock is at f->part.now_ns: end what is over. Effects. */
-unsigned fmi_operations_tick(struct fmi_flash *f);
+/* End what is over at `due_ns`, the deadline, which the clock has reached. Effects. */
+unsigned fmi_operations_end(struct fmi_flash *f, uint64_t due_ns);
 /* When the next one is over, or FM_NEVER. */
 uint64_t fmi_operations_deadline(const struct fmi_flash *f);
 /* Fill f->times and f->duration. FM_ERR_ARG: the field is named. */

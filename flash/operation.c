@@ -359,7 +359,7 @@ static uint64_t erase_takes(const struct fmi_flash *f, unsigned chip)
 }
 
 /* Windows that are over become erases, as long as each chip's own sectors take. */
-static void close_windows(struct fmi_flash *f)
+static void close_windows(struct fmi_flash *f, uint64_t due_ns)
 {
 	for (unsigned n = 1; f->together && n < f->geo.chips; n++) {
 		if (in_window(f, 0) && erase_takes(f, n) != erase_takes(f, 0))
@@ -368,7 +368,7 @@ static void close_windows(struct fmi_flash *f)
 	for (unsigned n = 0; n < each(f); n++) {
 		struct fmi_amd *chip = &f->chip[n].amd;
 
-		if (in_window(f, n) && chip->op.ends_ns <= f->part.now_ns)
+		if (in_window(f, n) && chip->op.ends_ns <= due_ns)
 			fmi_amd_window_over(chip, later(chip->op.ends_ns, erase_takes(f, n)));
 	}
 }
@@ -390,17 +390,15 @@ static fmi_chips due_with(struct fmi_flash *f, unsigned first)
 	return chips;
 }
 
-unsigned fmi_operations_tick(struct fmi_flash *f)
+unsigned fmi_operations_end(struct fmi_flash *f, uint64_t due_ns)
 {
 	unsigned effects = 0;
 
-	if (fmi_operations_deadline(f) > f->part.now_ns)
-		return 0;
-	close_windows(f);
+	close_windows(f, due_ns);
 	for (unsigned n = 0; n < f->geo.chips; n++) {
 		const struct fmi_op *op = under_way(f, n);
 
-		if (op && !in_window(f, n) && op->ends_ns <= f->part.now_ns) {
+		if (op && !in_window(f, n) && op->ends_ns <= due_ns) {
 			struct fmi_op now = *op;
 
 			effects |= perform(f, due_with(f, n), &now);
