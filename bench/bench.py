@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""All figures: the programs of build/bench, then the board beside QEMU. bench.py [--json]
+"""All figures: the programs of build/bench, then a bank and the board beside QEMU. bench.py [--json]
 
 Exit 0 when every figure keeps to its bound, 1 when one does not, 2 when one cannot be measured.
 """
@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import board
+import flash_batch
 
 LINE = "{name:<36} {value:>8}  {reference:<31} {other:>8}  {ratio:7.3f} (bound {bound:g})  {verdict}"
 
@@ -42,14 +43,15 @@ def figures():
         if done.returncode not in (0, 1):
             raise RuntimeError(f"{path} ended with {done.returncode}")
         yield from map(json.loads, done.stdout.splitlines())
-    why = board.missing()
-    if why:
-        raise RuntimeError(why)
-    for name, value, reference, other, bound in board.figures():
-        ratio = value / other
-        yield {"name": name, "value": round(value, 1), "reference": reference,
-               "reference_value": round(other, 1), "unit": "ns", "ratio": round(ratio, 3),
-               "bound": bound, "verdict": "ok" if ratio <= bound else "over"}
+    for beside_qemu in (flash_batch, board):
+        why = beside_qemu.missing()
+        if why:
+            raise RuntimeError(why)
+        for name, value, reference, other, bound in beside_qemu.figures():
+            ratio = value / other
+            yield {"name": name, "value": round(value, 1), "reference": reference,
+                   "reference_value": round(other, 1), "unit": "ns", "ratio": round(ratio, 3),
+                   "bound": bound, "verdict": "ok" if ratio <= bound else "over"}
 
 
 def main(arguments):
