@@ -50,6 +50,8 @@
 #define AMD_BOOT_UNIFORM 0u
 #define AMD_BOOT_BOTTOM 2u
 #define AMD_BOOT_TOP 3u
+#define AMD_BOOT_UNIFORM_WP_FIRST 4u
+#define AMD_BOOT_UNIFORM_WP_LAST 5u
 
 #define FEATURE_SUSPEND_ERASE (1u << 1)
 #define FEATURE_SUSPEND_PROGRAM (1u << 2)
@@ -141,11 +143,16 @@ static void put_extension(uint8_t *pri, unsigned traits)
 	fmi_put_le32(pri + PRI_FEATURES, features);
 }
 
-static uint8_t boot_flag(const struct fmi_geometry *geo)
+static uint8_t boot_flag(const struct fmi_flash *f)
 {
+	const struct fmi_geometry *geo = &f->geo;
 	uint64_t bottom = geo->region[0].block_len;
 	uint64_t top = geo->region[geo->nregions - 1].block_len;
 
+	if (bottom == top && (f->part.traits & FM_FLASH_WP_FIRST))
+		return AMD_BOOT_UNIFORM_WP_FIRST;
+	if (bottom == top && (f->part.traits & FM_FLASH_WP_LAST))
+		return AMD_BOOT_UNIFORM_WP_LAST;
 	if (bottom == top)
 		return AMD_BOOT_UNIFORM;
 	return bottom < top ? AMD_BOOT_BOTTOM : AMD_BOOT_TOP;
@@ -224,7 +231,7 @@ void fmi_query_build(struct fmi_flash *f)
 	if (!(f->part.traits & FM_FLASH_NO_BUFFER))
 		fmi_put_le16(q + BUFFER_LEN, log2_ceil(f->geo.buffer_len / f->geo.chips));
 	if (amd) {
-		q[AMD_BOOT] = boot_flag(&f->geo);
+		q[AMD_BOOT] = boot_flag(f);
 		put_regions(q, &f->geo, q[AMD_BOOT] == AMD_BOOT_TOP);
 		put_amd_extension(q, f->part.traits);
 	} else {
