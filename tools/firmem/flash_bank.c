@@ -375,36 +375,46 @@ static bool open_dev(struct bank *bank, struct fm_flash_config *cfg, const struc
 	if (!fm_flash_new(&bank->dev, cfg, &err))
 		return true;
 	bank->dev = NULL;
-	if (bank->registers && fm_block_file_created(bank->registers))
+	if (o->registers && fm_block_file_created(bank->registers))
 		unlink(o->registers);
 	complain_config(o, command, err.msg);
 	return false;
 }
 
+/* The array, erased where no image will be read into it. */
+static bool open_array(struct bank *bank, uint64_t len, const char *command)
+{
+	struct fm_block_config mem = {
+		.struct_size = sizeof(mem), .name = NAME, .role = FM_ROLE_FLASH_VARS, .len = len
+	};
+	struct fm_block *block;
+	struct fm_error err;
+
+	if (fm_block_new(&block, &mem, &err)) {
+		complain("%s: --size: %s", command, err.msg);
+		return false;
+	}
+	if (!bank->image)
+		memset(fm_block_ptr(block), 0xff, len);
+	bank->block = block;
+	return true;
+}
+
 bool bank_open(struct bank *bank, const struct bank_options *o, const char *command)
 {
 	struct fm_flash_config cfg = { .struct_size = sizeof(cfg), .name = NAME };
-	struct fm_block_config mem = { .struct_size = sizeof(mem),
-				       .name = NAME,
-				       .role = FM_ROLE_FLASH_VARS };
 	struct health health = { .stuck = NULL };
-	struct fm_error err;
+	uint64_t len;
 	bool ok;
 
 	*bank = (struct bank){ .image = o->image,
 			       .registers_file = o->registers,
 			       .health = health_wanted(&o->health) };
-	ok = take_options(&cfg, o, &mem.len, command) &&
-	     (!bank->health || health_take(&health, &o->health, command));
-	if (ok && fm_block_new(&bank->block, &mem, &err)) {
-		complain("%s: --size: %s", command, err.msg);
-		ok = false;
-	}
+	ok = take_options(&cfg, o, &len, command) &&
+	     (!bank->health || health_take(&health, &o->health, command)) &&
+	     open_array(bank, len, command);
 	if (ok) {
-		if (!o->image)
-			memset(fm_block_ptr(bank->block), 0xff, mem.len);
-		if (bank->health)
-			cfg.health = &health.cfg;
+		cfg.health = bank->health ? &health.cfg : NULL;
 		ok = open_dev(bank, &cfg, o, command);
 	}
 	health_free(&health);
