@@ -155,6 +155,73 @@ class Chips:
                 "qemu-7.2", "--big-endian")
 
 
+class Parts:
+    FILES = {b"v.fd"}
+    J3 = ("--part", "28F128J3")
+
+    def a_part_is_what_its_datasheet_says(self):
+        codes = ["w2 0 0x90", "r2 0", "r2 2", "r1 0xffffff"]
+        assert answers(codes, *self.J3) == [0x89, 0x18, 0]
+        wrong("r1: OFF: 0x1000000, expected at most 0xffffff", ["r1 16M"], *self.J3)
+        unlock = ["w2 0xaaa 0xaa", "w2 0x554 0x55", "w2 0xaaa 0x90"]
+        assert answers([*unlock, "r2 0", "r2 2", "r2 0x1c"], "--part", "S29GL256P") == [
+            0x01, 0x227e, 0x2222]
+
+    def a_bus_has_as_many_chips_as_it_is_wide_for(self):
+        assert answers(["w4 0 0x900090", "r4 4", "r1 0x1ffffff"], *self.J3, "--bank-width",
+                       "4") == [0x180018, 0]
+        lines = ["w1 0xaaa 0xaa", "w1 0x555 0x55", "w1 0xaaa 0x90", "r1 0", "r1 2"]
+        assert answers(lines, "--part", "Am29LV160DT", "--bank-width", "1") == [0x01, 0xc4]
+        assert answers(lines, "--part", "Am29LV160DT", "--byte-mode", "--bank-width", "1") == [
+            0x01, 0xc4]
+
+    def a_part_has_its_times_if_time_is_asked_for(self):
+        lines = ["w2 0 0x40", "w2 0 0", "tick 255999", "r2 0", "tick 1", "r2 0"]
+        unlock = ["w2 0 0x60", "w2 0 0xd0"]
+        assert answers([*unlock, *lines], "--part", "28F256P30", "--time", "typical") == [0, 0x80]
+        assert answers([*unlock, *lines], "--part", "28F256P30") == [0x80, 0x80]
+
+    def every_part_of_the_list_is_taken(self):
+        listed = re.search(rb"expected one of ([^;]*)", run([], "--part", "?").stderr)
+        names = listed[1].decode().strip().split(", ")
+        assert len(names) >= 8 and "28F128J3" in names, names
+        for name in names:
+            assert run([], "--part", name, "--bank-width", "8").returncode == 0, name
+
+    def the_size_of_a_part_is_its_own(self):
+        assert answers(["r1 0"], *self.J3, "--size", "16M") == [0xff]
+        refused("--size: 0x100000, expected none or the 0x1000000 of this part and bus", *self.J3,
+                "--size", "1M", "--image", "v.fd", "--create")
+        write("v.fd", b"\xff" * 1000)
+        refused("--image: v.fd: 1000 bytes, expected the 16777216", *self.J3, "--image", "v.fd")
+
+    def a_wrong_part_is_told_what_there_is_and_the_nearest(self):
+        refused('--part: "28F128J", expected one of 28F320J3, .*; did you mean 28F128J3\\?$',
+                "--part", "28F128J")
+        refused('--part: "x{60}", expected one of [^;]*$', "--part", "x" * 5000)
+
+    def what_a_part_has_is_not_given_beside_it(self):
+        for option, value in (("set", "intel"), ("sector", "64K"), ("chip-width", "2"),
+                              ("buffer", "64")):
+            refused(f"--{option}: is given with --part, expected one of them", *self.J3,
+                    f"--{option}", value)
+        refused("--bank-width: 1, expected 2, 4 or 8 bytes", *self.J3, "--bank-width", "1")
+        refused("--byte-mode: is set, expected a part that has it", *self.J3, "--byte-mode")
+
+    def wp_protects_an_outermost_sector_while_it_is_low(self):
+        program_ = ["w2 0xaaa 0xaa", "w2 0x554 0x55", "w2 0xaaa 0xa0"]
+        last = 0x1fffffe
+        for which, expected in (("first", [0xffff, 0]), ("last", [0, 0xffff]), ("none", [0, 0])):
+            lines = [*program_, "w2 0 0", *program_, f"w2 {last} 0", "r2 0", f"r2 {last}",
+                     "pins wp-high", *program_, "w2 0 0", *program_, f"w2 {last} 0", "r2 0",
+                     f"r2 {last}"]
+            assert answers(lines, "--part", "S29GL256P", "--wp-sector", which) == [
+                *expected, 0, 0], which
+        refused("--wp-sector: is given with intel chips, expected amd ones", *BANK,
+                "--wp-sector", "first")
+        refused('--wp-sector: "top", expected none, first or last', *BANK, "--wp-sector", "top")
+
+
 class Registers:
     FILES = {b"v.fd", b"r.bin", b"s.sav"}
     FILE = (*BANK, "--registers", "r.bin")
@@ -207,7 +274,7 @@ class Registers:
         assert content("r.bin") == before
 
 
-GROUPS = {group.__name__.lower(): group for group in (Chips, Registers)}
+GROUPS = {group.__name__.lower(): group for group in (Chips, Parts, Registers)}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@
 #include <firmem/flash.h>
 
 struct bank_options {
+	const char *part;
 	unsigned set; /* enum fm_flash_set */
+	bool set_given;
 	uint64_t size, bank_width, chip_width, buffer;
 	bool size_given, bank_width_given, chip_width_given, buffer_given, narrow_given;
 	const char *sector;
@@ -18,6 +20,7 @@ struct bank_options {
 	bool create, read_only, byte_mode;
 	unsigned time; /* enum fm_flash_time */
 	bool big_endian, secure_only;
+	unsigned wp_sector; /* 0 none, 1 the first, 2 the last */
 	const char *registers;
 	uint64_t unique;
 	struct health_options health;
