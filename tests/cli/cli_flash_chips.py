@@ -46,6 +46,7 @@ class Chips:
     def vpp_and_wp_are_pins(self):
         lines = ["pins vpp-low", *ERASE, "r4 0", *CLEAR, "pins", *ERASE, "r4 0"]
         assert answers(lines, *BANK) == [0xa800a8, 0x800080]
+        assert answers(["pins vpp-low wp-high", *ERASE, "r4 0"], *BANK) == [0xa800a8]
         lock_down = ["w4 0 0x600060", "w4 0 0x2f002f", "w4 0 0x600060", "w4 0 0xd000d0", *CLEAR]
         assert answers([*lock_down, *ERASE, "r4 0"], *BANK) == [0xa200a2]
         for pins in ("pins wp-high", "pins vpp-low wp-high\npins wp-high"):
@@ -267,6 +268,10 @@ class Registers:
         before = content("r.bin")
         assert answers([*self.PROGRAM, *self.READ], *self.FILE, "--read-only") == [0x12341234]
         assert content("r.bin") == before
+        # Nor does the factory's number come into fresh ones.
+        write("r.bin", b"\xff" * len(before))
+        answers([], *self.FILE, "--read-only")
+        assert content("r.bin") == b"\xff" * len(before)
 
     def they_are_never_saved_over(self):
         before = answers([], *self.FILE, "--create") or content("r.bin")

@@ -107,7 +107,6 @@ void bank_complain(const struct bank_options *o, const char *command, const char
 		snprintf(value, sizeof(value), " \"%.60s\": its quirks", o->profile);
 	else if (!strncmp(rest, " is ", 4) && strncmp(rest, " is set", 7))
 		rest += 3;
-	rest += *rest == ':';
 	copy_words(words, sizeof(words), rest);
 	complain("%s: --%s:%s%s", command, option, value, words);
 }

@@ -26,8 +26,8 @@ void health_options_list(struct health_options *o, struct args_option *list)
 		  &o->program_ppm, false, &o->program_ppm_given },
 		{ "erase-ppm", ARGS_SIZE, "N", "so many of a million erases fail", &o->erase_ppm,
 		  false, &o->erase_ppm_given },
-		{ "seed", ARGS_SIZE, "N", "which ones: the same seed, the same failures", &o->seed,
-		  false, &o->seed_given },
+		{ "seed", ARGS_SIZE, "N", "which ones: the same seed, the same failures",
+		  &o->seed },
 		{ "stuck", ARGS_TEXT, "OFF=M0[/M1],...",
 		  "bits of a byte that no longer change: those of M0\n"
 		  "cannot be erased, those of M1 not be programmed",
@@ -42,7 +42,7 @@ void health_options_list(struct health_options *o, struct args_option *list)
 bool health_wanted(const struct health_options *o)
 {
 	return o->endurance_given || o->fail_program_given || o->fail_erase_given ||
-	       o->program_ppm_given || o->erase_ppm_given || o->seed_given || o->stuck || o->bad;
+	       o->program_ppm_given || o->erase_ppm_given || o->stuck || o->bad;
 }
 
 /* --- lists --------------------------------------------------------------------------------- */

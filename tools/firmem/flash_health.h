@@ -10,7 +10,7 @@
 struct health_options {
 	uint64_t endurance, fail_program, fail_erase, program_ppm, erase_ppm, seed;
 	bool endurance_given, fail_program_given, fail_erase_given, program_ppm_given,
-		erase_ppm_given, seed_given;
+		erase_ppm_given;
 	const char *stuck;
 	const char *bad;
 };
