@@ -148,14 +148,24 @@ static struct fm_trace_event event_of(const struct fmi_flash *f, const struct cy
 	};
 }
 
+/* A chip that was busy is not any more, at a write. */
+static void count_suspend(struct fmi_flash *f, bool suspended)
+{
+	if (suspended)
+		f->stats.suspends += f->together ? f->geo.chips : 1;
+}
+
 static inline enum fmi_action step_intel(struct fmi_flash *f, const struct cycle *c, unsigned chip)
 {
 	struct fmi_intel *state = &fmi_flash_chip(f, chip)->intel;
 	enum fmi_intel_mode before = state->mode;
 	uint8_t sr = state->sr;
 	uint32_t value = fmi_lane_value(f, c->command, chip);
+	bool busy = state->state == FMI_INTEL_BUSY;
 	struct fmi_intel_step step = fmi_intel_write(state, &f->part, c->off, value);
 
+	if (fmi_rarely(busy))
+		count_suspend(f, state->state != FMI_INTEL_BUSY);
 	if (fm_trace_on(f->dev))
 		fmi_lanes_trace(f, event_of(f, c, chip), chip, step.note, before, sr);
 	return step.action;
@@ -165,9 +175,13 @@ static inline enum fmi_action step_amd(struct fmi_flash *f, const struct cycle *
 {
 	struct fmi_amd *state = &fmi_flash_chip(f, chip)->amd;
 	enum fmi_amd_mode before = state->mode;
+	bool busy = state->state == FMI_AMD_BUSY || state->state == FMI_AMD_WINDOW;
 	struct fmi_amd_step step =
 		fmi_amd_write(state, &f->part, c->off, fmi_lane_value(f, c->command, chip));
 
+	if (fmi_rarely(busy))
+		count_suspend(f,
+			      step.note == FMI_AMD_NOTE_SUSPEND && state->state == FMI_AMD_READY);
 	if (fm_trace_on(f->dev))
 		trace_step(f, event_of(f, c, chip),
 			   (struct told){
