@@ -69,29 +69,33 @@ const char *args_nearest(const char *word, const char *const *list)
 
 /* --- help ---------------------------------------------------------------------------------- */
 
+/* One more piece of the usage's line, or of the next. */
+static int print_piece(int column, const char *dashes, const struct args_option *o)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), o->required ? "%s%s%s%s" : "[%s%s%s%s]", dashes,
+			   o->name, o->value ? " " : "", o->value ? o->value : "");
+
+	if (column + 1 + len > COLUMNS)
+		column = printf("\n%8s", "") - 1;
+	return column + printf(" %s", text);
+}
+
 static void print_usage(const struct args_spec *spec)
 {
 	int column = printf("usage: firmem %s", spec->command);
 
-	for (size_t i = 0; i < spec->count; i++) {
-		const struct args_option *o = &spec->options[i];
-		char text[64];
-		int len = snprintf(text, sizeof(text), o->required ? "--%s%s%s" : "[--%s%s%s]",
-				   o->name, o->value ? " " : "", o->value ? o->value : "");
-
-		if (column + 1 + len > COLUMNS)
-			column = printf("\n%8s", "") - 1;
-		column += printf(" %s", text);
-	}
+	for (size_t i = 0; i < spec->nwords; i++)
+		column = print_piece(column, "", &spec->words[i]);
+	for (size_t i = 0; i < spec->count; i++)
+		column = print_piece(column, "--", &spec->options[i]);
 	putchar('\n');
 }
 
-static void print_option(const char *name, const char *value, const char *help)
+static void print_help_line(const char *head, const char *help)
 {
-	char head[64];
 	const char *end;
 
-	snprintf(head, sizeof(head), "--%s%s%s", name, value ? " " : "", value ? value : "");
 	printf("  %-24s", head);
 	while ((end = strchr(help, '\n'))) {
 		printf("%.*s\n%26s", (int)(end - help), help, "");
@@ -100,13 +104,27 @@ static void print_option(const char *name, const char *value, const char *help)
 	puts(help);
 }
 
+static void print_option(const struct args_option *o)
+{
+	char head[64];
+	char letter[8] = "";
+
+	if (o->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	snprintf(head, sizeof(head), "%s--%s%s%s", letter, o->name, o->value ? " " : "",
+		 o->value ? o->value : "");
+	print_help_line(head, o->help);
+}
+
 static enum args_result print_help(const struct args_spec *spec)
 {
 	print_usage(spec);
 	printf("\n%s\n\n", spec->summary);
+	for (size_t i = 0; i < spec->nwords; i++)
+		print_help_line(spec->words[i].name, spec->words[i].help);
 	for (size_t i = 0; i < spec->count; i++)
-		print_option(spec->options[i].name, spec->options[i].value, spec->options[i].help);
-	print_option("help", NULL, "this text");
+		print_option(&spec->options[i]);
+	print_help_line("--help", "this text");
 	puts("\nSizes and addresses are decimal or 0x hexadecimal, with K, M, G or T for powers of "
 	     "1024.\n"
 	     "Exit status: 0 yes or done, 1 no or findings, 2 bad input or failure.");
@@ -194,42 +212,44 @@ static bool take_value(const struct args_option *o, const char *text, char *expe
 	return true;
 }
 
-/* One option; *at moves over a value that is an argument of its own. */
-static enum args_result parse_option(const struct args_spec *spec, uint64_t *seen, int argc,
-				     char **argv, int *at)
+/* How far the arguments are understood. */
+struct parsing {
+	const struct args_spec *spec;
+	int argc;
+	char **argv;
+	int at;
+	uint64_t seen; /* options, a bit each */
+	size_t words;  /* how many came */
+};
+
+/* The option's value is the argument itself, `value`, or if that is NULL the next one. */
+static enum args_result take_option(struct parsing *p, const struct args_option *o,
+				    const char *value)
 {
-	const char *name = argv[*at] + 2;
-	size_t len = strcspn(name, "=");
-	const char *value = name[len] ? name + len + 1 : NULL;
-	const struct args_option *o = find(spec, name, len);
+	const char *command = p->spec->command;
 	char expected[128];
 
-	if (!o)
-		return unknown(spec, name, len);
-	if (*seen >> (o - spec->options) & 1) {
-		complain("%s: --%s: given twice, expected once", spec->command, o->name);
+	if (p->seen >> (o - p->spec->options) & 1) {
+		complain("%s: --%s: given twice, expected once", command, o->name);
 		return ARGS_BAD;
 	}
-	*seen |= UINT64_C(1) << (o - spec->options);
+	p->seen |= UINT64_C(1) << (o - p->spec->options);
 	if (o->kind == ARGS_FLAG) {
 		if (value) {
-			complain("%s: --%s: \"%.60s\", expected no value", spec->command, o->name,
-				 value);
+			complain("%s: --%s: \"%.60s\", expected no value", command, o->name, value);
 			return ARGS_BAD;
 		}
 		*(bool *)o->out = true;
 		return ARGS_GO;
 	}
-	if (!value && ++*at >= argc) {
-		complain("%s: --%s: value is missing, expected %s", spec->command, o->name,
-			 o->value);
+	if (!value && ++p->at >= p->argc) {
+		complain("%s: --%s: value is missing, expected %s", command, o->name, o->value);
 		return ARGS_BAD;
 	}
 	if (!value)
-		value = argv[*at];
+		value = p->argv[p->at];
 	if (!take_value(o, value, expected, sizeof(expected))) {
-		complain("%s: --%s: \"%.60s\", expected %s", spec->command, o->name, value,
-			 expected);
+		complain("%s: --%s: \"%.60s\", expected %s", command, o->name, value, expected);
 		return ARGS_BAD;
 	}
 	if (o->given)
@@ -237,32 +257,104 @@ static enum args_result parse_option(const struct args_spec *spec, uint64_t *see
 	return ARGS_GO;
 }
 
-enum args_result args_parse(const struct args_spec *spec, int argc, char **argv)
+/* --name, --name=value */
+static enum args_result parse_option(struct parsing *p)
 {
-	uint64_t seen = 0;
+	const char *name = p->argv[p->at] + 2;
+	size_t len = strcspn(name, "=");
+	const struct args_option *o = find(p->spec, name, len);
 
-	for (int i = 0; i < argc; i++) {
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
-			return print_help(spec);
+	if (!o)
+		return unknown(p->spec, name, len);
+	return take_option(p, o, name[len] ? name + len + 1 : NULL);
+}
+
+/* -n */
+static const struct args_option *find_letter(const struct args_spec *spec, const char *text)
+{
+	for (size_t i = 0; i < spec->count; i++) {
+		if (text[0] == '-' && text[1] && text[1] == spec->options[i].letter && !text[2])
+			return &spec->options[i];
 	}
-	for (int i = 0; i < argc; i++) {
-		enum args_result result;
+	return NULL;
+}
 
-		if (strncmp(argv[i], "--", 2) || !argv[i][2]) {
-			complain("%s: \"%.60s\": expected an option, see \"firmem %s --help\"",
-				 spec->command, argv[i], spec->command);
-			return ARGS_BAD;
-		}
-		result = parse_option(spec, &seen, argc, argv, &i);
-		if (result != ARGS_GO)
-			return result;
+static enum args_result parse_word(struct parsing *p)
+{
+	const struct args_spec *spec = p->spec;
+	const char *text = p->argv[p->at];
+	const struct args_option *o;
+	char expected[128];
+
+	if (p->words >= spec->nwords) {
+		complain("%s: \"%.60s\": expected an option, see \"firmem %s --help\"",
+			 spec->command, text, spec->command);
+		return ARGS_BAD;
+	}
+	o = &spec->words[p->words++];
+	if (!take_value(o, text, expected, sizeof(expected))) {
+		complain("%s: %s: \"%.60s\", expected %s", spec->command, o->name, text, expected);
+		return ARGS_BAD;
+	}
+	if (o->given)
+		*o->given = true;
+	return ARGS_GO;
+}
+
+/* A word that looks like an option is one, or a mistake. */
+static enum args_result parse_argument(struct parsing *p, bool only_words)
+{
+	const char *text = p->argv[p->at];
+	const struct args_option *o = find_letter(p->spec, text);
+
+	if (only_words)
+		return parse_word(p);
+	if (o)
+		return take_option(p, o, NULL);
+	if (!strncmp(text, "--", 2) && text[2])
+		return parse_option(p);
+	if (text[0] == '-' && text[1])
+		p->words = p->spec->nwords;
+	return parse_word(p);
+}
+
+static enum args_result check_missing(const struct parsing *p)
+{
+	const struct args_spec *spec = p->spec;
+
+	if (p->words < spec->nwords && spec->words[p->words].required) {
+		complain("%s: %s: is missing, see \"firmem %s --help\"", spec->command,
+			 spec->words[p->words].name, spec->command);
+		return ARGS_BAD;
 	}
 	for (size_t i = 0; i < spec->count; i++) {
-		if (spec->options[i].required && !(seen >> i & 1)) {
+		if (spec->options[i].required && !(p->seen >> i & 1)) {
 			complain("%s: --%s: is missing, expected %s", spec->command,
 				 spec->options[i].name, spec->options[i].value);
 			return ARGS_BAD;
 		}
 	}
 	return ARGS_GO;
+}
+
+enum args_result args_parse(const struct args_spec *spec, int argc, char **argv)
+{
+	struct parsing p = { .spec = spec, .argc = argc, .argv = argv };
+	bool only_words = false;
+
+	for (int i = 0; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return print_help(spec);
+	}
+	for (; p.at < argc; p.at++) {
+		enum args_result result = ARGS_GO;
+
+		if (!only_words && spec->nwords && !strcmp(argv[p.at], "--"))
+			only_words = true;
+		else
+			result = parse_argument(&p, only_words);
+		if (result != ARGS_GO)
+			return result;
+	}
+	return check_missing(&p);
 }

@@ -23,6 +23,7 @@ struct args_range {
 	uint64_t len; /* bytes; not 0; the range does not wrap */
 };
 
+/* An option, or a word that stands alone (IMAGE): then `name` is all that is said of it. */
 struct args_option {
 	const char *name; /* without its two dashes */
 	enum args_kind kind;
@@ -32,6 +33,7 @@ struct args_option {
 	bool required;
 	bool *given;                /* NULL: nobody asks */
 	const char *const *choices; /* the last is NULL */
+	char letter;                /* 'o': -o VALUE is the same; 0: none */
 };
 
 struct args_spec {
@@ -40,6 +42,9 @@ struct args_spec {
 	const char *text;    /* paragraphs and examples behind the options, or NULL */
 	const struct args_option *options;
 	size_t count;
+	/* Words that stand alone, in this order, anywhere among the options; required ones first. */
+	const struct args_option *words;
+	size_t nwords;
 };
 
 enum args_result {
@@ -48,7 +53,10 @@ enum args_result {
 	ARGS_BAD,  /* complained: STATUS_BAD */
 };
 
-/* --name VALUE and --name=VALUE, each at most once; --help; nothing else. */
+/*
+ * --name VALUE, --name=VALUE and -n VALUE, each at most once; --help; the words of the command, all
+ * of what follows "--" among them; nothing else.
+ */
 enum args_result args_parse(const struct args_spec *spec, int argc, char **argv);
 
 /*
