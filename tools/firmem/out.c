@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tools/firmem/out.h"
 
+#include "tools/firmem/doc.h"
+
 #include <errno.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -12,11 +13,11 @@
 #define GAP "  "
 
 struct out {
-	json_t *root; /* NULL: text */
-	bool line;    /* JSON on one */
-	bool started; /* something was printed before */
+	struct doc *root; /* NULL: text */
+	bool line;        /* JSON on one */
+	bool started;     /* something was printed before */
 	/* The table under way. */
-	json_t *rows;
+	struct doc *rows;
 	const char *key;
 	const struct out_column *columns;
 	size_t ncolumns;
@@ -93,52 +94,33 @@ static char *print_value(enum out_kind kind, const struct out_value *v)
 	case OUT_BOOL:
 		snprintf(text, sizeof(text), "%s", v->number ? "yes" : "no");
 		break;
+	case OUT_NUMBER:
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)v->number);
+		break;
 	}
 	return out_need(strdup(text));
 }
 
-/* JSON is UTF-8; file names and what files say may be anything. */
-static json_t *json_of_text(const char *text)
-{
-	json_t *value = json_string(text);
-	char *ascii;
-
-	if (value)
-		return value;
-	ascii = out_need(strdup(text));
-	for (char *p = ascii; *p; p++) {
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	}
-	value = json_string(ascii);
-	free(ascii);
-	return out_need(value);
-}
-
-static json_t *json_of_value(enum out_kind kind, const struct out_value *v)
+static struct doc *doc_of_value(enum out_kind kind, const struct out_value *v)
 {
 	char hex[32];
 
 	if (v->absent)
-		return json_null();
+		return doc_make_null();
 	switch (kind) {
 	case OUT_TEXT:
-		return json_of_text(v->text);
+		return doc_make_text(v->text);
 	case OUT_ADDRESS:
 	case OUT_SIZE:
 	case OUT_COUNT:
 		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)v->number);
-		return json_of_text(hex);
+		return doc_make_text(hex);
+	case OUT_NUMBER:
+		return doc_make_number(v->number);
 	case OUT_BOOL:
 		break;
 	}
-	return json_boolean(v->number != 0);
-}
-
-static void json_put(json_t *object, const char *key, json_t *value)
-{
-	if (json_object_set_new(object, key, value))
-		out_need(NULL);
+	return doc_make_bool(v->number != 0);
 }
 
 /* --- the whole ----------------------------------------------------------------------------- */
@@ -148,7 +130,7 @@ struct out *out_new(bool json)
 	struct out *out = out_need(calloc(1, sizeof(*out)));
 
 	if (json)
-		out->root = out_need(json_object());
+		out->root = doc_make_object();
 	return out;
 }
 
@@ -162,7 +144,7 @@ void out_value(struct out *out, const char *key, enum out_kind kind, struct out_
 	char *text;
 
 	if (out->root) {
-		json_put(out->root, key, json_of_value(kind, &value));
+		doc_put(out->root, key, doc_of_value(kind, &value));
 		return;
 	}
 	text = print_value(kind, &value);
@@ -178,21 +160,27 @@ void out_table(struct out *out, const char *key, const struct out_column *column
 	out->ncolumns = count;
 	if (!out->root)
 		return;
-	out->rows = out_need(json_array());
-	json_put(out->root, key, out->rows);
+	out->rows = doc_make_array();
+	doc_put(out->root, key, out->rows);
+}
+
+static void put_row(struct out *out, const struct out_value *values)
+{
+	struct doc *row = doc_make_object();
+
+	for (size_t i = 0; i < out->ncolumns; i++) {
+		const struct out_column *c = &out->columns[i];
+
+		if (c->key && !(c->omitted && values[i].absent))
+			doc_put(row, c->key, doc_of_value(c->kind, &values[i]));
+	}
+	doc_push(out->rows, row);
 }
 
 void out_row(struct out *out, const struct out_value *values)
 {
-	json_t *row;
-
 	if (out->root) {
-		row = out_need(json_object());
-		for (size_t i = 0; i < out->ncolumns; i++)
-			json_put(row, out->columns[i].key,
-				 json_of_value(out->columns[i].kind, &values[i]));
-		if (json_array_append_new(out->rows, row))
-			out_need(NULL);
+		put_row(out, values);
 		return;
 	}
 	out->cells = out_need(
@@ -239,7 +227,7 @@ static void print_line(const struct out *out, const int *widths, char *const *ce
 		if (!c->head)
 			continue;
 		pad = widths[i] - width(text);
-		if (c->kind == OUT_ADDRESS || c->kind == OUT_SIZE || c->kind == OUT_COUNT) {
+		if (c->kind != OUT_TEXT && c->kind != OUT_BOOL) {
 			printf("%*s%s%*s%s", blanks, "", gap, pad, "", text);
 			blanks = 0;
 		} else {
@@ -284,12 +272,8 @@ void out_table_end(struct out *out)
 enum status out_end(struct out *out, enum status status)
 {
 	if (out->root) {
-		/* A failure to write shows in stdout's error indicator. */
-		if (json_dumpf(out->root, stdout, out->line ? 0 : JSON_INDENT(2)) &&
-		    !ferror(stdout))
-			out_need(NULL);
-		putchar('\n');
-		json_decref(out->root);
+		doc_print(out->root, out->line);
+		doc_free(out->root);
 	}
 	free(out);
 	return status;

@@ -19,12 +19,14 @@ enum out_kind {
 	OUT_SIZE,    /* bytes; for people in the largest unit that leaves no rest */
 	OUT_COUNT,   /* 17 */
 	OUT_BOOL,    /* yes, no; true, false */
+	OUT_NUMBER,  /* a count below 2^53: a JSON number */
 };
 
 struct out_column {
-	const char *key;  /* in JSON: lower-case words joined by '_' */
+	const char *key;  /* in JSON: lower-case words joined by '_'; NULL: in the table only */
 	const char *head; /* of the table; NULL: in JSON only */
 	enum out_kind kind;
+	bool omitted; /* left out of an object where it is absent, instead of null */
 };
 
 struct out_value {

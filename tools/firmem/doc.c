@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tools/firmem/doc.h"
+
+#include "tools/firmem/out.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* struct doc is jansson's value under another name. */
+static json_t *of(const struct doc *value)
+{
+	return (json_t *)(uintptr_t)value;
+}
+
+static struct doc *made(json_t *value)
+{
+	return out_need(value);
+}
+
+struct doc *doc_make_object(void)
+{
+	return made(json_object());
+}
+
+struct doc *doc_make_array(void)
+{
+	return made(json_array());
+}
+
+struct doc *doc_make_text(const char *text)
+{
+	json_t *value = json_string(text);
+	char *ascii;
+
+	if (value)
+		return made(value);
+	ascii = out_need(strdup(text));
+	for (char *p = ascii; *p; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	value = json_string(ascii);
+	free(ascii);
+	return made(value);
+}
+
+struct doc *doc_make_number(uint64_t number)
+{
+	return made(json_integer((json_int_t)number));
+}
+
+struct doc *doc_make_bool(bool value)
+{
+	return made(json_boolean(value));
+}
+
+struct doc *doc_make_null(void)
+{
+	return made(json_null());
+}
+
+void doc_put(struct doc *object, const char *key, struct doc *value)
+{
+	if (json_object_set_new(of(object), key, of(value)))
+		out_need(NULL);
+}
+
+void doc_push(struct doc *array, struct doc *value)
+{
+	if (json_array_append_new(of(array), of(value)))
+		out_need(NULL);
+}
+
+void doc_print(const struct doc *value, bool line)
+{
+	if (json_dumpf(of(value), stdout, line ? 0 : JSON_INDENT(2)) && !ferror(stdout))
+		out_need(NULL);
+	putchar('\n');
+}
+
+void doc_free(struct doc *value)
+{
+	json_decref(of(value));
+}
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+struct doc *doc_parse(const void *bytes, size_t len, char why[160])
+{
+	json_error_t error;
+	json_t *value = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &error);
+
+	if (!value)
+		snprintf(why, 160, "line %d: %.120s", error.line, error.text);
+	return (struct doc *)value;
+}
+
+const struct doc *doc_get(const struct doc *object, const char *key)
+{
+	return (const struct doc *)json_object_get(of(object), key);
+}
+
+const struct doc *doc_nth(const struct doc *array, size_t n)
+{
+	return (const struct doc *)json_array_get(of(array), n);
+}
+
+bool doc_is_array(const struct doc *value)
+{
+	return json_is_array(of(value));
+}
+
+const char *doc_text(const struct doc *value)
+{
+	return value ? json_string_value(of(value)) : NULL;
+}
+
+bool doc_number(const struct doc *value, uint64_t *out)
+{
+	if (!value || !json_is_integer(of(value)) || json_integer_value(of(value)) < 0)
+		return false;
+	*out = (uint64_t)json_integer_value(of(value));
+	return true;
+}
