@@ -109,13 +109,18 @@ class Arguments:
                 (["--help"], b"machine info"), (["-h"], b"machine info"),
                 (["help"], b"machine info"), (["machine", "--help"], b"info"),
                 (["help", "machine"], b"info"), (["machine", "info", "--help"], b"--dtb FILE"),
-                (["help", "machine", "info"], b"--dtb FILE"), (["--version"], b"firmem 0.")):
+                (["help", "machine", "info"], b"--dtb FILE"), (["--version"], b"firmem 0."),
+                (["help", "vars", "set"], b"set IMAGE NAME --guid GUID"),
+                (["vars", "rescue", "--help"], b"-o, --output FILE")):
             done = run(*arguments)
             assert done.returncode == 0 and expected in done.stdout, (arguments, done)
             assert done.stderr == b"", done.stderr
 
     def help_fits_a_terminal(self):
-        for arguments in (["--help"], ["machine", "--help"], ["machine", "info", "--help"]):
+        for arguments in (["--help"], ["machine", "--help"], ["machine", "info", "--help"],
+                          *(["vars", verb, "--help"] for verb in (
+                              "list", "get", "check", "rescue", "set", "delete", "export",
+                              "import"))):
             lines = run(*arguments).stdout.decode().splitlines()
             assert all(len(line) <= 100 for line in lines), max(lines, key=len)
 

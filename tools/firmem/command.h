@@ -25,5 +25,6 @@ struct command {
 
 extern const struct command command_flash;
 extern const struct command command_machine;
+extern const struct command command_vars;
 
 #endif

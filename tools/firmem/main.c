@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 #ifdef HAVE_FDT
 	&command_machine,
 #endif
+	&command_vars,
 	NULL,
 };
 

@@ -16,6 +16,7 @@ struct out {
 	struct doc *root; /* NULL: text */
 	bool line;        /* JSON on one */
 	bool started;     /* something was printed before */
+	bool tabled;      /* and that was a table */
 	/* The table under way. */
 	struct doc *rows;
 	const char *key;
@@ -148,9 +149,10 @@ void out_value(struct out *out, const char *key, enum out_kind kind, struct out_
 		return;
 	}
 	text = print_value(kind, &value);
-	printf("%s: %s\n", key, text);
+	printf("%s%s: %s\n", out->tabled ? "\n" : "", key, text);
 	free(text);
 	out->started = true;
+	out->tabled = false;
 }
 
 void out_table(struct out *out, const char *key, const struct out_column *columns, size_t count)
@@ -258,6 +260,7 @@ void out_table_end(struct out *out)
 	if (out->started)
 		putchar('\n');
 	out->started = true;
+	out->tabled = true;
 	if (out->nrows)
 		print_table(out);
 	else
