@@ -22,10 +22,16 @@ static void take_number(void *ctx, const char *key, uint64_t value)
 		bank->width = value;
 	else if (!strcmp(key, "chip_width"))
 		bank->chip_width = value;
+	else if (!strcmp(key, "big_endian"))
+		bank->big_endian = value;
 }
 
 static void take_text(void *ctx, const char *key, const char *value)
 {
+	struct fmi_vars_bank *bank = ctx;
+
+	if (!strcmp(key, "time"))
+		bank->timed = strcmp(value, "instant") != 0;
 }
 
 int fmi_vars_bank_open(struct fmi_vars_bank *bank, struct fm_dev *dev, struct fm_error *err)
@@ -46,6 +52,10 @@ int fmi_vars_bank_open(struct fmi_vars_bank *bank, struct fm_dev *dev, struct fm
 		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
 				    "%s: the array is not one piece of memory, expected it",
 				    fm_dev_name(dev));
+	if (bank->timed)
+		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
+				    "%s: time: programs take some, expected an instant bank",
+				    fm_dev_name(dev));
 	bank->bytes = (const uint8_t *)fm_block_ptr(map.block) + map.block_off;
 	bank->len = map.len;
 	return 0;
@@ -56,16 +66,19 @@ int fmi_vars_bank_open(struct fmi_vars_bank *bank, struct fm_dev *dev, struct fm
 /* The code of a command on every chip's lanes. */
 static uint64_t to_all(const struct fmi_vars_bank *bank, uint64_t code)
 {
+	uint64_t lane = bank->big_endian ? bank->chip_width - 1 : 0;
 	uint64_t value = 0;
 
 	for (uint64_t at = 0; at < bank->width; at += bank->chip_width)
-		value |= code << 8 * at;
+		value |= code << 8 * (at + lane);
 	return value;
 }
 
 static unsigned write_word(struct fmi_vars_bank *bank, uint64_t off, uint64_t value)
 {
-	return fm_dev_write(bank->dev, off, (unsigned)bank->width, value, FM_ATTRS_NONE);
+	const struct fm_attrs attrs = { .secure = true }; /* whatever the bank asks for */
+
+	return fm_dev_write(bank->dev, off, (unsigned)bank->width, value, attrs);
 }
 
 /* One word, of which `data` are the bytes from `at` on, `n` of them; the others stay. */
@@ -75,7 +88,8 @@ static int program_word(struct fmi_vars_bank *bank, uint64_t off, unsigned at, c
 	uint8_t word[8];
 	unsigned effects;
 
-	memset(word, 0xff, sizeof(word));
+	/* Their own contents for the others, because a bank with a quirk stores what is programmed. */
+	memcpy(word, bank->bytes + off, (size_t)bank->width);
 	memcpy(word + at, data, n);
 	effects = write_word(bank, off, to_all(bank, PROGRAM));
 	effects |= write_word(bank, off, fmi_le_load(word, (unsigned)bank->width));

@@ -12,9 +12,11 @@ struct fmi_vars_bank {
 	uint64_t len;
 	uint64_t width; /* bytes of a bank word */
 	uint64_t chip_width;
+	bool big_endian; /* commands are on the highest address of a chip's lanes */
+	bool timed;      /* programs take time, which only the host can tell to pass */
 };
 
-/* FM_ERR_ARG; FM_ERR_UNSUPPORTED where it is no bank of the Intel set, or is not mapped whole. */
+/* FM_ERR_ARG; FM_ERR_UNSUPPORTED where it is no bank of the Intel set, or one that takes time. */
 int fmi_vars_bank_open(struct fmi_vars_bank *bank, struct fm_dev *dev, struct fm_error *err);
 /*
  * Program [off, off + len), which only clears bits: word by word, low address first, none where

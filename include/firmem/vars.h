@@ -188,7 +188,7 @@ struct fm_vars_value {
 };
 
 /*
- * Store values in the image of a flash bank (Intel set, read-array mode) that holds a store: records
+ * Store values in the image of a flash bank (Intel set, instant, read-array mode) that holds a store: records
  * are appended in edk2's order, by programs only, flushed between its steps, so that a cut at any
  * point leaves the old value or the new one, of each variable for itself. A value that is there
  * already changes nothing. With the device locked; blocks.
