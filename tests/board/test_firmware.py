@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Debian's U-Boot and edk2 on the board, and the demo."""
+import json
 import os
 import shutil
 import subprocess
@@ -110,6 +111,49 @@ poweroff
                          *options, limit=600)
 
     twice(bench, run)
+
+
+@test
+def the_variables_that_edk2_stores_are_listed(bench):
+    """firmem vars and the firmware agree, in both directions."""
+    need(UEFI_CODE, "qemu-efi-aarch64")
+    firmem = need(os.path.join(os.environ["FIRMEM_BUILD"], "tools", "firmem"), "libjansson-dev")
+    guid = "6d656d66-6972-4d45-8d00-000000000003"
+    image = bench.path("vars.fd")
+
+    def boot(script):
+        return bench.run("--firmware", UEFI_CODE, "--vars", image, "--create", "--script",
+                         bench.file("uefi.script", f"""timeout 600
+expect "Shell> "
+{script}send "reset -s\\r"
+poweroff
+""".encode()), limit=600)
+
+    def listed():
+        done = subprocess.run([firmem, "vars", "list", image, "--json"], check=True,
+                              stdout=subprocess.PIPE)
+        return {v["name"]: v for v in json.loads(done.stdout)["variables"]}
+
+    succeeded(boot(f"""send "setvar one -guid {guid} -nv -bs -rt =0x11 =0x2233\\r"
+expect "Shell> "
+send "setvar one -guid {guid} -nv -bs -rt =0x4455\\r"
+expect "Shell> "
+"""))
+    assert subprocess.run([firmem, "vars", "check", image], check=True,
+                          stdout=subprocess.PIPE).stdout.startswith(b"clean\n")
+    found = listed()
+    assert (found["one"]["data"], found["one"]["attr"]) == ("5544", 7), found["one"]
+    assert {"Boot0000", "BootOrder", "ConOut", "Lang"} <= set(found), set(found)
+    subprocess.run([firmem, "vars", "set", image, "two", "--guid", guid, "--hex", "c0ffee"],
+                   check=True)
+    subprocess.run([firmem, "vars", "delete", image, "one", "--guid", guid], check=True)
+    succeeded(boot(f"""send "setvar two -guid {guid}\\r"
+expect "C0 FF EE"
+expect "Shell> "
+send "setvar one -guid {guid}\\r"
+expect "Unable to get"
+expect "Shell> "
+"""))
 
 
 # --- the demo ------------------------------------------------------------------------------------

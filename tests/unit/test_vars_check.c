@@ -305,7 +305,14 @@ static void a_store_that_is_half_written_is_torn_at_every_byte(void **state)
 		end++;
 	memset(image, 0xff, b.store);
 	for (uint32_t at = 0; b.spare + at < end; at++) {
-		vars_expect(image, b.len, at < 0x5e ? FM_VARS_HEADERS_LOST : FM_VARS_RECLAIM_TORN);
+		enum fm_vars_verdict verdict =
+			at < 0x5e ? FM_VARS_HEADERS_LOST : FM_VARS_RECLAIM_TORN;
+
+		vars_expect(image, b.len, verdict);
+		/* This byte in part. */
+		image[at] = image[b.spare + at] | 0x0f;
+		if (image[at] != image[b.spare + at])
+			vars_expect(image, b.len, verdict);
 		image[at] = image[b.spare + at];
 	}
 	expect_reclaim(&b, FM_VARS_RECLAIM_PENDING, FM_VARS_RECLAIM_WRITING);
@@ -360,6 +367,31 @@ static void a_write_that_lies_about_its_length_ends_the_queue(void **state)
 	}
 }
 
+static void a_write_that_the_queue_cuts_off_has_no_record(void **state)
+{
+	/* A volume that ends with its working block: nothing may be read behind it. */
+	struct vars_build b = {
+		.len = 0x3000, .block = 0x1000, .store = 0x1000, .work = 0x2000, .spare = 0x3000
+	};
+	uint8_t *bytes = malloc(b.len);
+	uint8_t *p = bytes + b.len - 60;
+
+	vars_build_init(&b, bytes);
+	/* One complete write whose private data reach up to there. */
+	vars_build_queue(&b, 0xf8, 0xf9);
+	vars_put(bytes + b.work + 32 + 32, 8, (uint64_t)(p - (bytes + b.work + 32)) - 80);
+	/* Then one that has 20 bytes for its record. */
+	memset(p, 0xff, 60);
+	p[0] = 0xfc;
+	vars_put(p + 24, 8, 1);
+	vars_put(p + 32, 8, 0);
+	memset(p + 40, 0, 20);
+	memcpy(image, bytes, b.len);
+	expect_reclaim(&b, FM_VARS_RECLAIM_PENDING, FM_VARS_RECLAIM_BEGUN);
+	assert_int_equal(vars_verdict(bytes, b.len), FM_VARS_RECLAIM_PENDING);
+	free(bytes);
+}
+
 static void a_spare_that_is_marked_and_not_whole_is_found(void **state)
 {
 	struct vars_build b = reclaiming(0xfc, 0xfd);
@@ -408,6 +440,7 @@ int main(void)
 		cmocka_unit_test(a_lost_working_block_is_found),
 		cmocka_unit_test(a_queue_is_read_to_its_last_write),
 		cmocka_unit_test(a_write_that_lies_about_its_length_ends_the_queue),
+		cmocka_unit_test(a_write_that_the_queue_cuts_off_has_no_record),
 		cmocka_unit_test(a_spare_that_is_marked_and_not_whole_is_found),
 		cmocka_unit_test(a_copy_in_the_spare_is_not_taken_for_the_store),
 	};

@@ -99,6 +99,15 @@ static void time_and_key_of_a_variable_are_kept_unless_a_time_is_given(void **st
 	vars = store_vars(s);
 	assert_memory_equal(fm_vars_find(vars, "v", NULL)->time, value.time, 16);
 	fm_vars_free(vars);
+	/* The time is of the value: another one is another value. */
+	value.time = (const uint8_t *)"01234567ABCDEFGH";
+	assert_int_equal(fm_vars_set(s->bank.dev, &value, 1, NULL), 0);
+	vars = store_vars(s);
+	assert_memory_equal(fm_vars_find(vars, "v", NULL)->time, value.time, 16);
+	fm_vars_free(vars);
+	store_mark(s);
+	assert_int_equal(fm_vars_set(s->bank.dev, &value, 1, NULL), 0);
+	assert_int_equal(s->count, 0);
 	store_free(s);
 }
 
