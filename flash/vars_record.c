@@ -213,7 +213,7 @@ static int resolve(struct fm_vars *v, struct fm_error *err)
 
 	if (!v->nrecords)
 		return 0;
-	v->live = list = calloc(v->nrecords, sizeof(*list));
+	v->live = list = calloc(v->nrecords, sizeof(struct fmi_vars_rec *));
 	if (!list)
 		return no_memory(err);
 	for (size_t i = 0; i < v->nrecords; i++) {
@@ -221,7 +221,7 @@ static int resolve(struct fm_vars *v, struct fm_error *err)
 			list[count++] = &v->records[i];
 	}
 	if (count)
-		qsort(list, count, sizeof(*list), by_name_and_place);
+		qsort(list, count, sizeof(struct fmi_vars_rec *), by_name_and_place);
 	for (size_t i = 0; i < count; i = next) {
 		for (next = i + 1; next < count && !compare_names(list[i], list[next]);)
 			next++;
@@ -235,8 +235,8 @@ size_t fmi_vars_missing(const struct fm_vars *a, const struct fm_vars *b)
 	size_t count = 0;
 
 	for (size_t i = 0; i < b->nlive; i++)
-		count += !a->nlive ||
-			 !bsearch(&b->live[i], a->live, a->nlive, sizeof(*a->live), by_name);
+		count += !a->nlive || !bsearch(&b->live[i], a->live, a->nlive,
+					       sizeof(struct fmi_vars_rec *), by_name);
 	return count;
 }
 

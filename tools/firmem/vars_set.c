@@ -210,7 +210,7 @@ static bool take_variable(struct import *import, const struct doc *object)
 	const struct doc *time = doc_get(object, "time");
 	const char *hex = doc_text(doc_get(object, "data"));
 	uint64_t attributes;
-	size_t len;
+	size_t len = 0;
 
 	*value = (struct fm_vars_value){ .struct_size = sizeof(*value) };
 	value->name = doc_text(doc_get(object, "name"));
