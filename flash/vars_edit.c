@@ -251,30 +251,33 @@ static int nth_value(const struct fm_vars_value *values, size_t n, struct fm_var
 	return fmi_config_copy(out, sizeof(*out), p, "fm_vars_value", err);
 }
 
-static int check_twice(const struct fm_vars_value *values, size_t n,
-		       const struct fm_vars_value *value, struct fm_error *err)
+/* Each variable once: which of two values shall it have? */
+static int check_twice(const struct fm_vars_value *values, size_t count, struct fm_error *err)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct fm_vars_value other;
-		int rc = nth_value(values, i, &other, err);
+	for (size_t i = 1; i < count; i++) {
+		struct fm_vars_value a;
+		struct fm_vars_value b;
 
-		if (rc)
-			return rc;
-		if (!strcmp(other.name, value->name) && !memcmp(other.guid, value->guid, 16))
-			return fm_error_set(err, FM_ERR_ARG, 0,
-					    "%.48s: is there twice, expected each variable once",
-					    value->name);
+		if (nth_value(values, i, &a, err))
+			return FM_ERR_ARG;
+		for (size_t k = 0; k < i; k++) {
+			if (nth_value(values, k, &b, err))
+				return FM_ERR_ARG;
+			if (!strcmp(a.name, b.name) && !memcmp(a.guid, b.guid, 16))
+				return fm_error_set(
+					err, FM_ERR_ARG, 0,
+					"%.48s: is there twice, expected each variable once",
+					a.name);
+		}
 	}
 	return 0;
 }
 
-/* Will all of them fit? Checks them as well. */
-static int check_all(const struct fm_vars *v, const struct fm_vars_value *values, size_t count,
-		     struct fm_error *err)
+/* Is each of them right? How many bytes do they need? */
+static int count_need(const struct fm_vars *v, const struct fm_vars_value *values, size_t count,
+		      uint64_t *need, struct fm_error *err)
 {
-	const struct fm_vars_info *info = &v->info;
-	uint64_t need = 0;
-
+	*need = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct fm_vars_value value;
 		struct draft d;
@@ -284,12 +287,22 @@ static int check_all(const struct fm_vars *v, const struct fm_vars_value *values
 			rc = draft(v, &value, &d, err);
 		if (rc)
 			return rc;
-		need += fmi_align_up(d.len, 4);
+		*need += fmi_align_up(d.len, 4);
 		free(d.bytes);
-		rc = check_twice(values, i, &value, err);
-		if (rc)
-			return rc;
 	}
+	return 0;
+}
+
+/* What can be known before the first of them is written. */
+static int check_all(const struct fm_vars *v, const struct fm_vars_value *values, size_t count,
+		     struct fm_error *err)
+{
+	const struct fm_vars_info *info = &v->info;
+	uint64_t need;
+	int rc = count_need(v, values, count, &need, err);
+
+	if (rc)
+		return rc;
 	if (need > info->free)
 		return fm_error_set(err, FM_ERR_NOSPACE, 0,
 				    "vars: the store is full: %" PRIu64
@@ -301,7 +314,8 @@ static int check_all(const struct fm_vars *v, const struct fm_vars_value *values
 				    "vars: byte 0x%02x at 0x%" PRIx64
 				    ", expected erased flash where records are appended",
 				    v->bytes.p[v->dirty], v->dirty);
-	return 0;
+	/* Those that fit are few enough to compare each with each. */
+	return check_twice(values, count, err);
 }
 
 static int set_one(struct edit *e, const struct fm_vars_value *value, struct fm_error *err)

@@ -15,6 +15,8 @@
 #define REVISION 2u
 #define FORMATTED 0x5au
 #define HEALTHY 0xfeu
+/* Of a store. Real ones have a quarter of a MiB; a parse takes many times its store in memory. */
+#define STORE_MOST (16u << 20)
 
 static const uint8_t volume_guid[16] = /* gEfiSystemNvDataFvGuid */
 	{ 0x8d, 0x2b, 0xf1, 0xff, 0x96, 0x76, 0x8b, 0x4c,
@@ -138,6 +140,7 @@ static void read_store_header(struct fmi_bytes b, uint64_t limit, struct fmi_var
 	uint64_t room = fmi_min_u64(v->len - v->header_len, limit > at ? limit - at : 0);
 	uint64_t size;
 
+	room = fmi_min_u64(room, STORE_MOST);
 	if (!fmi_in_range(at, STORE_LEN, b.len)) {
 		BAD(v, "the image ends before the store's header does");
 		return;

@@ -202,6 +202,24 @@ static void sizes_that_lie_are_headers_lost(void **state)
 	}
 }
 
+static void a_store_has_at_most_16_mib(void **state)
+{
+	const uint32_t most = 16u << 20;
+	struct vars_build b = { .len = 18u << 20,
+				.block = 0x1000,
+				.store = most + 0x48,
+				.work = 17u << 20,
+				.spare = (17u << 20) + 0x1000 };
+	uint8_t *bytes = malloc(b.len);
+
+	vars_build_init(&b, bytes);
+	vars_expect(bytes, b.len, FM_VARS_CLEAN);
+	b.store++;
+	vars_build_init(&b, bytes);
+	vars_expect(bytes, b.len, FM_VARS_HEADERS_LOST);
+	free(bytes);
+}
+
 static void every_truncation_has_a_verdict(void **state)
 {
 	struct vars_build b = VARS_BUILD_TINY;
@@ -433,6 +451,7 @@ int main(void)
 		cmocka_unit_test(any_byte_of_the_headers_counts),
 		cmocka_unit_test(a_map_of_other_blocks_is_what_the_arm_driver_writes),
 		cmocka_unit_test(sizes_that_lie_are_headers_lost),
+		cmocka_unit_test(a_store_has_at_most_16_mib),
 		cmocka_unit_test(every_truncation_has_a_verdict),
 		cmocka_unit_test(an_erased_or_zeroed_image_is_blank),
 		cmocka_unit_test(a_reclaim_is_known_by_how_far_it_came),
