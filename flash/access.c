@@ -191,6 +191,8 @@ unsigned fmi_access_tick(void *state, uint64_t now_ns)
 	if (now_ns <= f->part.now_ns)
 		return 0;
 	f->part.now_ns = now_ns;
+	if (f->qemu.on)
+		fmi_qemu_bank_tick(f);
 	/* What was over first is done first; an erase's window, and then the erase itself. */
 	while ((due = fmi_operations_deadline(f)) <= now_ns && due != FM_NEVER)
 		effects |= fmi_operations_end(f, due);
@@ -199,5 +201,7 @@ unsigned fmi_access_tick(void *state, uint64_t now_ns)
 
 uint64_t fmi_access_next_deadline_ns(void *state)
 {
-	return fmi_operations_deadline(state);
+	struct fmi_flash *f = state;
+
+	return f->qemu.on ? f->qemu.machine.deadline_ns : fmi_operations_deadline(f);
 }

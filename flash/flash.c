@@ -37,9 +37,12 @@ static unsigned flash_reset(void *state, enum fm_reset_kind kind)
 	/* One kernel jumps to another: nothing pulls the chips' reset line. */
 	if (kind == FM_RESET_KEXEC)
 		return 0;
-	if (fmi_operations_deadline(f) != FM_NEVER)
+	if (fmi_access_next_deadline_ns(f) != FM_NEVER)
 		fmi_lanes_misuse(f, 0, "reset while an operation was under way");
-	reset_chips(f);
+	if (f->qemu.on)
+		fmi_qemu_bank_reset(f, kind);
+	else
+		reset_chips(f);
 	return fmi_access_remapped(f, before);
 }
 
@@ -224,11 +227,6 @@ static int check(const struct fm_flash_config *c, const char *name, struct fm_er
 			   "(Intel standard)",
 			   name, (int)c->set, FM_FLASH_INTEL, FM_FLASH_AMD,
 			   FM_FLASH_INTEL_STANDARD);
-	if (c->set == FM_FLASH_AMD && c->quirks)
-		return BAD(
-			err,
-			"%s: fm_flash_config.quirks is 0x%x, expected 0: quirks are of the Intel set",
-			name, c->quirks);
 	if ((unsigned)c->narrow > FM_FLASH_NARROW_BROADCAST)
 		return BAD(err,
 			   "%s: fm_flash_config.narrow is %d, expected 0 (ignore), 1 (lanes) or 2 "
@@ -319,6 +317,8 @@ static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", name);
 	reset_chips(f);
 	fmi_query_build(f);
+	if (c->quirks & FM_FLASH_QUIRK_QEMU_AMD)
+		fmi_qemu_bank_init(f);
 	fmi_quick_set(f);
 	return 0;
 }

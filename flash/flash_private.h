@@ -13,6 +13,7 @@
 #include "devices/guestmem.h"
 #include "flash/cfi_amd.h"
 #include "flash/cfi_intel.h"
+#include "flash/qemu_amd.h"
 
 #define FMI_FLASH_STATE_VERSION 1u
 #define FMI_FLASH_PINS ((unsigned)(FM_FLASH_PIN_WP_HIGH | FM_FLASH_PIN_VPP_LOW))
@@ -101,6 +102,14 @@ struct fmi_chip {
 	};
 };
 
+/* A bank with FM_FLASH_QUIRK_QEMU_AMD; its marks are FMI_QUEUED alone. */
+struct fmi_qemu_bank {
+	bool on;
+	struct fmi_qemu_amd machine;
+	struct fmi_qemu_amd_part part;
+	uint32_t nmarked; /* sectors with that mark */
+};
+
 /* A set of chips: bit n is chip n. */
 typedef unsigned fmi_chips;
 
@@ -169,6 +178,7 @@ struct fmi_flash {
 	bool unpolled;        /* for the trace: an operation's status was not read yet */
 	uint8_t query[FMI_QUERY_LEN];
 	struct fm_flash_stats stats;
+	struct fmi_qemu_bank qemu;
 };
 
 /* The bank behind a device, or NULL for another device. */
@@ -218,6 +228,8 @@ static inline bool fmi_flash_mappable(const struct fmi_flash *f)
 {
 	unsigned n = f->together ? 1 : f->geo.chips;
 
+	if (f->qemu.on)
+		return f->qemu.machine.mapped;
 	while (n && fmi_chip_shows_array(f->set, &f->chip[n - 1]))
 		n--;
 	return !n;
@@ -313,6 +325,23 @@ uint64_t fmi_operations_deadline(const struct fmi_flash *f);
 /* Fill f->times and f->duration. FM_ERR_ARG: the field is named. */
 int fmi_times_init(struct fmi_flash *f, const struct fm_flash_config *cfg, const char *name,
 		   struct fm_error *err);
+
+/* --- a bank as QEMU has it (FM_FLASH_QUIRK_QEMU_AMD) --------------------------------------------- */
+
+/* The query table is there. */
+void fmi_qemu_bank_init(struct fmi_flash *f);
+/* As fmi_lanes_write() and fmi_lanes_read(). */
+unsigned fmi_qemu_bank_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
+uint64_t fmi_qemu_bank_read(struct fmi_flash *f, uint64_t off, unsigned size);
+void fmi_qemu_bank_reset(struct fmi_flash *f, enum fm_reset_kind kind);
+/* The clock is at f->part.now_ns. */
+void fmi_qemu_bank_tick(struct fmi_flash *f);
+/* Was the sector at `off` named by a 30 that is not over? */
+bool fmi_qemu_bank_marked(const struct fmi_flash *f, uint64_t off);
+void fmi_qemu_bank_save(const struct fmi_flash *f, struct fm_state_writer *w);
+/* Into *out. False: no bank saves that; fmi_qemu_amd_valid() says the rest, once marks are read. */
+bool fmi_qemu_bank_get(const struct fmi_flash *f, struct fm_state_reader *r,
+		       struct fmi_qemu_amd *out);
 
 /* --- array: the cells -------------------------------------------------------------------------- */
 

@@ -370,6 +370,8 @@ unsigned fmi_lanes_write(struct fmi_flash *f, uint64_t off, unsigned size, uint6
 		.bytes = f->word_mask,
 	};
 
+	if (f->qemu.on)
+		return fmi_qemu_bank_write(f, off, size, value);
 	if (f->part.quirks & FM_FLASH_QUIRK_ONE_STATE)
 		return fmi_whole_write(f, off, size, value);
 	if (size != width || (off & (width - 1)))
@@ -495,6 +497,8 @@ uint64_t fmi_lanes_read(struct fmi_flash *f, uint64_t off, unsigned size)
 
 	if (fmi_flash_mappable(f))
 		return fmi_mem_read(f->array + off, size);
+	if (f->qemu.on)
+		return fmi_qemu_bank_read(f, off, size);
 	if (f->part.quirks & FM_FLASH_QUIRK_ONE_STATE)
 		return fmi_whole_read(f, off, size);
 	for (unsigned done = 0; done < size;) {

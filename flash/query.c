@@ -212,6 +212,26 @@ static void put_qemu(struct fmi_flash *f, uint8_t pri)
 	q[pri + PRI_PROTECTION_FIELDS] = 1;
 }
 
+/* And of any AMD bank. */
+static void put_qemu_amd(struct fmi_flash *f)
+{
+	uint8_t *q = f->query;
+
+	q[TIME_BUFFER] = 0; /* no write buffer */
+	q[TIME_MAX_BUFFER] = 0;
+	fmi_put_le16(q + BUFFER_LEN, 0);
+	q[TIME_ERASE] = 9;
+	q[TIME_ERASE_CHIP] = 12;
+	q[TIME_MAX_WORD] = 1;
+	q[TIME_MAX_ERASE] = 10;
+	q[TIME_MAX_ERASE_CHIP] = 13;
+	fmi_put_le16(q + INTERFACE, 2); /* x8 and x16 */
+	put_regions(q, &f->geo, false);
+	memset(q + AMD_PRI + PRI_MINOR, 0, FMI_QUERY_LEN - AMD_PRI - PRI_MINOR);
+	q[AMD_PRI + PRI_MINOR] = '0';
+	q[AMD_SUSPEND] = AMD_SUSPEND_READ_WRITE;
+}
+
 void fmi_query_build(struct fmi_flash *f)
 {
 	uint8_t *q = f->query;
@@ -238,7 +258,11 @@ void fmi_query_build(struct fmi_flash *f)
 		put_regions(q, &f->geo, false);
 		put_extension(q + pri, f->part.traits);
 	}
-	if (f->part.quirks & FM_FLASH_QUIRK_QEMU_TABLE)
+	if (!(f->part.quirks & FM_FLASH_QUIRK_QEMU_TABLE))
+		return;
+	if (amd)
+		put_qemu_amd(f);
+	else
 		put_qemu(f, pri);
 }
 

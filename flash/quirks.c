@@ -14,7 +14,7 @@ static const char *const quirk_names[] = {
 	"silent-sequence", "query-sticks",      "erase-at-setup",
 	"no-locks",        "one-state",         "buffer-from-count",
 	"count-unbounded", "overwrite",         "qemu-table",
-	"no-chip-width",   "no-codes",
+	"no-chip-width",   "no-codes",          "qemu-amd",
 };
 #define QUIRKS (sizeof(quirk_names) / sizeof(quirk_names[0]))
 
@@ -26,9 +26,12 @@ static const char *const quirk_names[] = {
 	 FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT |                           \
 	 FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_QEMU_TABLE)
 
+#define QEMU_7_2_AMD (FM_FLASH_QUIRK_QEMU_AMD | FM_FLASH_QUIRK_QEMU_TABLE)
+
 struct profile {
 	const char *name;
 	unsigned quirks;
+	unsigned amd_quirks; /* the same of the AMD set */
 	enum fm_flash_narrow narrow;
 	unsigned bank_width; /* where the config says nothing; 0: as the config's zero */
 	unsigned chip_width;
@@ -42,9 +45,13 @@ static const struct profile profiles[] = {
 	  .quirks = FM_FLASH_QUIRK_CLEAR_NOT_READY,
 	  .bank_width = 1,
 	  .chip_width = 1 },
-	{ .name = "qemu-7.2", .quirks = QEMU_7_2, .narrow = FM_FLASH_NARROW_BROADCAST },
+	{ .name = "qemu-7.2",
+	  .quirks = QEMU_7_2,
+	  .amd_quirks = QEMU_7_2_AMD,
+	  .narrow = FM_FLASH_NARROW_BROADCAST },
 	{ .name = "qemu-7.2-board",
 	  .quirks = QEMU_7_2 | FM_FLASH_QUIRK_NO_CHIP_WIDTH | FM_FLASH_QUIRK_NO_CODES,
+	  .amd_quirks = QEMU_7_2_AMD,
 	  .narrow = FM_FLASH_NARROW_BROADCAST,
 	  .one_chip = true },
 };
@@ -83,18 +90,21 @@ int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_er
 		p++;
 	if (p == profiles + PROFILES)
 		return unknown(name, err);
-	cfg->quirks = p->quirks;
+	cfg->quirks = cfg->set == FM_FLASH_AMD ? p->amd_quirks : p->quirks;
 	cfg->narrow = p->narrow;
 	if (!cfg->bank_width)
 		cfg->bank_width = p->bank_width;
 	if (!cfg->chip_width && p->chip_width <= cfg->bank_width)
 		cfg->chip_width = p->chip_width;
-	if (!cfg->chip_width && p->one_chip)
+	if (!cfg->chip_width && (p->one_chip || (cfg->quirks & FM_FLASH_QUIRK_QEMU_AMD)))
 		cfg->chip_width = cfg->bank_width ? cfg->bank_width : 4;
 	return 0;
 }
 
 /* --- which go together ------------------------------------------------------------------- */
+
+/* The bank is one state machine. */
+#define ONE_MACHINE ((unsigned)(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_QEMU_AMD))
 
 /* The first bit is of use only with the second. */
 static const unsigned needs[][2] = {
@@ -104,6 +114,35 @@ static const unsigned needs[][2] = {
 	{ FM_FLASH_QUIRK_OVERWRITE, FM_FLASH_QUIRK_ONE_STATE },
 	{ FM_FLASH_QUIRK_NO_CHIP_WIDTH, FM_FLASH_QUIRK_ONE_STATE },
 };
+
+static int check_amd(const struct fm_flash_config *cfg, const struct fmi_geometry *geo,
+		     const char *name, struct fm_error *err)
+{
+	if (cfg->set == FM_FLASH_AMD && (cfg->quirks & ~(unsigned)QEMU_7_2_AMD))
+		return BAD(err,
+			   "%s: fm_flash_config.quirks is 0x%x, expected none but qemu-amd and "
+			   "qemu-table with the AMD set",
+			   name, cfg->quirks);
+	if (!(cfg->quirks & FM_FLASH_QUIRK_QEMU_AMD)) {
+		/* Its times are that machine's. */
+		if (cfg->set == FM_FLASH_AMD && cfg->quirks)
+			return BAD(err,
+				   "%s: fm_flash_config.quirks has qemu-table, expected qemu-amd "
+				   "with it",
+				   name);
+		return 0;
+	}
+	if (cfg->set != FM_FLASH_AMD)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has qemu-amd, expected set %d (AMD) with it",
+			   name, FM_FLASH_AMD);
+	if (geo->chips != 1 || geo->byte_mode)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has qemu-amd, expected chip_width %u as "
+			   "bank_width and no byte_mode",
+			   name, geo->bank_width);
+	return 0;
+}
 
 /* Such a bank is QEMU's, which has none of these. */
 static int check_one_state(const struct fm_flash_config *cfg, const struct fmi_geometry *geo,
@@ -117,14 +156,16 @@ static int check_one_state(const struct fm_flash_config *cfg, const struct fmi_g
 			   : cfg->registers  ? "registers"
 					     : NULL;
 
+	const char *quirk = fm_flash_quirk_name(cfg->quirks & ONE_MACHINE);
+
 	if (geo->bank_width > 4)
 		return BAD(err,
-			   "%s: fm_flash_config.quirks has one-state, expected a bank_width "
-			   "of at most 4, not %u",
-			   name, geo->bank_width);
+			   "%s: fm_flash_config.quirks has %s, expected a bank_width of at most 4, "
+			   "not %u",
+			   name, quirk, geo->bank_width);
 	if (with)
-		return BAD(err, "%s: fm_flash_config.quirks has one-state, expected no %s with it",
-			   name, with);
+		return BAD(err, "%s: fm_flash_config.quirks has %s, expected no %s with it", name,
+			   quirk, with);
 	return 0;
 }
 
@@ -132,6 +173,7 @@ int fmi_quirks_check(const struct fm_flash_config *cfg, const struct fmi_geometr
 		     const char *name, struct fm_error *err)
 {
 	unsigned quirks = cfg->quirks;
+	int rc;
 
 	if (quirks >> QUIRKS)
 		return BAD(err, "%s: fm_flash_config.quirks is 0x%x, expected bits below 0x%x",
@@ -147,10 +189,13 @@ int fmi_quirks_check(const struct fm_flash_config *cfg, const struct fmi_geometr
 			   "%s: fm_flash_config.quirks has no-chip-width, expected chip_width "
 			   "%u as bank_width, not %u",
 			   name, geo->bank_width, geo->chip_width);
-	if ((quirks & FM_FLASH_QUIRK_QEMU_TABLE) && geo->nregions != 1)
+	if ((quirks & FM_FLASH_QUIRK_QEMU_TABLE) && cfg->set != FM_FLASH_AMD && geo->nregions != 1)
 		return BAD(err,
 			   "%s: fm_flash_config.quirks has qemu-table, expected one region, "
 			   "not %u",
 			   name, geo->nregions);
-	return quirks & FM_FLASH_QUIRK_ONE_STATE ? check_one_state(cfg, geo, name, err) : 0;
+	rc = check_amd(cfg, geo, name, err);
+	if (!rc && (quirks & ONE_MACHINE))
+		rc = check_one_state(cfg, geo, name, err);
+	return rc;
 }

@@ -133,7 +133,9 @@ static bool get_amd(struct fm_state_reader *r, const struct fmi_part *part, stru
 static void put_chip(const struct fmi_flash *f, struct fm_state_writer *w,
 		     const struct fmi_chip *chip)
 {
-	if (f->set == FM_FLASH_AMD)
+	if (f->qemu.on)
+		fmi_qemu_bank_save(f, w);
+	else if (f->set == FM_FLASH_AMD)
 		put_amd(w, &f->part, &chip->amd);
 	else
 		put_intel(w, &f->part, &chip->intel);
@@ -230,13 +232,22 @@ struct loaded {
 	size_t nmarks;
 	uint32_t locked;
 	unsigned pins;
+	struct fmi_qemu_amd qemu;
+	uint32_t queued;
 };
+
+/* The bank's only chip is not what it is kept in. */
+static bool get_qemu(const struct fmi_flash *f, struct fm_state_reader *r, struct loaded *in)
+{
+	fmi_amd_reset(&in->chip[0].amd);
+	return fmi_qemu_bank_get(f, r, &in->qemu);
+}
 
 static int load_chips(struct fmi_flash *f, struct loaded *in, struct fm_state_reader *r,
 		      struct fm_error *err)
 {
 	for (unsigned n = 0; n < f->geo.chips; n++) {
-		bool ok = get_chip(f, r, &in->chip[n]);
+		bool ok = f->qemu.on ? get_qemu(f, r, in) : get_chip(f, r, &in->chip[n]);
 
 		/* A bank that is one state machine has one state. */
 		if (ok && (f->part.quirks & FM_FLASH_QUIRK_ONE_STATE))
@@ -273,6 +284,8 @@ static bool mark_valid(const struct fmi_flash *f, const struct fmi_chip *chip, u
 		      chip->amd.erase.action == FMI_ACTION_ERASE_QUEUED;
 	uint8_t known = FMI_LOCKED | FMI_LOCKED_DOWN;
 
+	if (f->qemu.on)
+		return !(mark & ~FMI_QUEUED);
 	if (f->set == FM_FLASH_AMD)
 		known = f->part.traits & FM_FLASH_NO_PROTECTION ? 0 : FMI_LOCKED | FMI_PERSISTENT;
 	else if (f->part.traits & FM_FLASH_NO_LOCK_DOWN)
@@ -298,7 +311,13 @@ static int load_marks(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 					    "one that this bank can have",
 					    fm_dev_name(f->dev), i / f->geo.chips, in->marks[i]);
 		in->locked += !!(in->marks[i] & FMI_MARKS_LOCKED);
+		in->queued += !!(in->marks[i] & FMI_QUEUED);
 	}
+	if (f->qemu.on && !fmi_qemu_amd_valid(&in->qemu, &f->qemu.part, in->queued))
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: saved state: the bank is in a state that no sequence "
+				    "leads to",
+				    fm_dev_name(f->dev));
 	return 0;
 }
 
@@ -352,6 +371,8 @@ static void take(struct fmi_flash *f, const struct loaded *in, struct fm_state_r
 		fmi_health_load(f, r);
 	f->locked = in->locked;
 	f->pins = in->pins;
+	f->qemu.machine = in->qemu;
+	f->qemu.nmarked = in->queued;
 	f->together = false; /* which fmi_lanes_join() looks at */
 	f->unpolled = false;
 	fmi_lanes_join(f);

@@ -174,7 +174,8 @@ enum fm_flash_quirk {
 	   (Program). Needs ONE_STATE. */
 	FM_FLASH_QUIRK_OVERWRITE = 1 << 10,
 	/* The query table of QEMU: extension 1.0 without features, x8/x16, 5 V, buffer of 256 bytes
-	   (bank_width 1) or 2 KiB a chip. Datasheet: of the part (Query Structure). One region. */
+	   (bank_width 1) or 2 KiB a chip; one region. AMD: extension 1.0, erase suspend, no buffer;
+	   needs QEMU_AMD. Datasheet: of the part (Query Structure). */
 	FM_FLASH_QUIRK_QEMU_TABLE = 1 << 11,
 	/* As QEMU's boards that do not say what chips the bank is made of: status on D0-D7 and
 	   D16-D23, both codes in one word, query bytes on the lowest lane, both repeating every 256
@@ -183,6 +184,12 @@ enum fm_flash_quirk {
 	FM_FLASH_QUIRK_NO_CHIP_WIDTH = 1 << 12,
 	/* The codes read 0. Datasheet: manufacturer and device code (Read Identifier Codes). */
 	FM_FLASH_QUIRK_NO_CODES = 1 << 13,
+	/* AMD set: the bank is QEMU's one state machine, with its pieces of up to 4 bytes, its timer,
+	   and erases that take 512 us a sector at the host's clock (fm_dev_tick()). docs/flash.md has
+	   its rules. Datasheet: chips (Am29LV160D, command definitions and write operation status).
+	   Needs chip_width == bank_width of at most 4; goes with no time, traits, health, pins,
+	   registers or big_endian. */
+	FM_FLASH_QUIRK_QEMU_AMD = 1 << 14,
 };
 
 /* A run of erase blocks ("sectors") of one size. */
@@ -286,14 +293,16 @@ FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
 
 /*
  * Set cfg->quirks and cfg->narrow as the profile of that name has them, and fields of the geometry that
- * are 0 as it wants them; fill in cfg->struct_size first, everything else before or after. Profiles:
+ * are 0 as it wants them; fill in cfg->struct_size and cfg->set first, everything else before or after.
+ * Profiles:
  *
  * datasheet      no quirk; what a config of zeros is
  * virt           the banks of QEMU's "virt" machine as U-Boot finds them whole: no quirk, 2 x 16 bits,
  *                narrow writes ignored
  * ovmf           the flash driver of OVMF for x86 and of coreboot finds it: 50 leaves a status of 0x00;
  *                8 bits wide
- * qemu-7.2       QEMU 7.2.22's cfi.pflash01 with a device-width ("virt" machines)
+ * qemu-7.2       QEMU 7.2.22's cfi.pflash01 with a device-width ("virt" machines); its cfi.pflash02 of
+ *                the AMD set, chip_width as bank_width
  * qemu-7.2-board the same without a device-width and without codes (x86 "pc", most older boards)
  *
  * FM_ERR_ARG: no such profile; the message offers the nearest names.

@@ -6,7 +6,8 @@
 #include "tests/diff/differences.h"
 
 #define LEN (512 * KIB)
-#define ALL_QUIRKS 0x3fffu
+#define INTEL_QUIRKS 0x3fffu
+#define ALL_QUIRKS 0x7fffu
 #define ONE_STATE_AND_ALL_THAT_NEED_IT                                 \
 	(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT | \
 	 FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_NO_CHIP_WIDTH)
@@ -118,7 +119,7 @@ static void quirks_that_do_not_go_together_are_refused(void **state)
 		unsigned quirks;
 		const char *what;
 	} wrong[] = {
-		{ ALL_QUIRKS + 1, "expected bits below 0x4000" },
+		{ ALL_QUIRKS + 1, "expected bits below 0x8000" },
 		{ FM_FLASH_QUIRK_ONE_STATE, "has one-state, expected buffer-from-count" },
 		{ FM_FLASH_QUIRK_BUFFER_FROM_COUNT, "has buffer-from-count, expected one-state" },
 		{ FM_FLASH_QUIRK_COUNT_UNBOUNDED, "has count-unbounded, expected buffer" },
@@ -134,13 +135,38 @@ static void quirks_that_do_not_go_together_are_refused(void **state)
 	}
 }
 
-static void an_amd_bank_has_no_quirks(void **state)
+static void an_amd_bank_has_quirks_of_its_own_alone(void **state)
 {
 	struct fm_flash_config cfg = profile_config("datasheet");
 
 	cfg.set = FM_FLASH_AMD;
+	cfg.chip_width = 4;
 	cfg.quirks = FM_FLASH_QUIRK_CLEAR_NOT_READY;
-	refused(cfg, "quirks are of the Intel set");
+	refused(cfg, "expected none but qemu-amd and qemu-table");
+	cfg.quirks = FM_FLASH_QUIRK_QEMU_TABLE;
+	refused(cfg, "has qemu-table, expected qemu-amd with it");
+	cfg.quirks = FM_FLASH_QUIRK_QEMU_AMD;
+	cfg.time = FM_FLASH_TIME_TYPICAL;
+	refused(cfg, "has qemu-amd, expected no time with it");
+	cfg.time = FM_FLASH_TIME_INSTANT;
+	cfg.bank_width = 8;
+	refused(cfg, "has qemu-amd, expected chip_width 8 as bank_width");
+	cfg.bank_width = 4;
+	cfg.set = FM_FLASH_INTEL;
+	refused(cfg, "has qemu-amd, expected set 1 (AMD) with it");
+}
+
+static void the_profile_of_qemu_is_that_of_the_set(void **state)
+{
+	struct fm_flash_config cfg = { .struct_size = sizeof(cfg), .set = FM_FLASH_AMD };
+
+	assert_int_equal(fm_flash_profile("qemu-7.2", &cfg, NULL), 0);
+	assert_int_equal(cfg.quirks, FM_FLASH_QUIRK_QEMU_AMD | FM_FLASH_QUIRK_QEMU_TABLE);
+	assert_int_equal(cfg.chip_width, 4);
+	assert_int_equal(fm_flash_profile("qemu-7.2-board", &cfg, NULL), 0);
+	assert_int_equal(cfg.quirks, FM_FLASH_QUIRK_QEMU_AMD | FM_FLASH_QUIRK_QEMU_TABLE);
+	assert_int_equal(fm_flash_profile("ovmf", &cfg, NULL), 0);
+	assert_int_equal(cfg.quirks, 0);
 }
 
 static void quirks_that_do_not_go_with_the_geometry_are_refused(void **state)
@@ -334,7 +360,7 @@ static const uint8_t commands[] = { 0xff, 0x40, 0x20, 0xd0, 0xd0, 0xe8, 0xe8, 0x
 /* A combination that the bank takes. */
 static unsigned any_quirks(struct rng *rng, unsigned bank_width)
 {
-	unsigned quirks = (unsigned)rng_next(rng) & ALL_QUIRKS;
+	unsigned quirks = (unsigned)rng_next(rng) & INTEL_QUIRKS;
 
 	if (rng_one_in(rng, 2) || bank_width == 8)
 		return quirks & ~ONE_STATE_AND_ALL_THAT_NEED_IT;
@@ -473,7 +499,8 @@ int main(void)
 		cmocka_unit_test(a_profile_needs_a_config_of_this_size),
 		cmocka_unit_test(only_single_quirk_bits_have_names),
 		cmocka_unit_test(quirks_that_do_not_go_together_are_refused),
-		cmocka_unit_test(an_amd_bank_has_no_quirks),
+		cmocka_unit_test(an_amd_bank_has_quirks_of_its_own_alone),
+		cmocka_unit_test(the_profile_of_qemu_is_that_of_the_set),
 		cmocka_unit_test(quirks_that_do_not_go_with_the_geometry_are_refused),
 		cmocka_unit_test(each_difference_is_as_its_line_says),
 		cmocka_unit_test(every_quirk_of_qemu_has_a_line_of_its_profile_and_no_other),
