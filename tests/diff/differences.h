@@ -14,15 +14,27 @@
 struct difference {
 	unsigned line;
 	char profile[32];
+	bool amd; /* the command set */
 	char quirk[32];
 	char sequence[256];
 	uint64_t datasheet;
 	uint64_t qemu;
 };
 
-/* One access of a sequence. */
+/* From one access of a sequence to the next. */
+#define DIFFERENCE_ACCESS_NS 80u
+
+enum difference_kind {
+	DIFFERENCE_READ = 0,
+	DIFFERENCE_WRITE,
+	DIFFERENCE_WAIT,  /* `value` nanoseconds */
+	DIFFERENCE_RESET, /* of the system */
+};
+
+/* One step of a sequence. */
 struct difference_op {
-	bool write;
+	enum difference_kind kind;
+	unsigned times;
 	unsigned size;
 	uint64_t off;
 	uint64_t value; /* of a write */
@@ -35,8 +47,10 @@ static inline bool difference_next(FILE *file, struct difference *d)
 
 	while (fgets(line, sizeof(line), file)) {
 		d->line++;
-		if (sscanf(line, "## %31s", d->profile) == 1)
+		if (sscanf(line, "## %31s", d->profile) == 1) {
+			d->amd = strstr(line, "AMD");
 			continue;
+		}
 		/* Headings of a table have no sequence in backticks. */
 		if (sscanf(line, "| %31[a-z-] | %*[^|]| `%255[^`]` | %" SCNi64 " | %" SCNi64,
 			   d->quirk, d->sequence, (int64_t *)&d->datasheet,
@@ -50,18 +64,35 @@ static inline bool difference_next(FILE *file, struct difference *d)
 	return false;
 }
 
-/* Take the first access of *sequence off it. False at the end. */
+/* Take the first step of *sequence off it: "w2 0 0x90", "43*r2 0", "t 50000", "reset". False at the end. */
 static inline bool difference_op(const char **sequence, struct difference_op *op)
 {
-	char *end;
+	const char *at = *sequence;
+	char *end = NULL;
 
-	if (!**sequence)
+	if (!*at)
 		return false;
-	op->write = **sequence == 'w';
-	op->size = (unsigned)strtoul(*sequence + 1, &end, 10);
-	op->off = strtoull(end, &end, 0);
-	op->value = op->write ? strtoull(end, &end, 0) : 0;
-	*sequence = end + strspn(end, ", ");
+	*op = (struct difference_op){ .times = 1 };
+	if (strchr("0123456789", *at)) {
+		op->times = (unsigned)strtoul(at, &end, 10);
+		at = end + 1;
+	}
+	if (!strncmp(at, "reset", 5)) {
+		op->kind = DIFFERENCE_RESET;
+		at += 5;
+	} else if (*at == 't') {
+		op->kind = DIFFERENCE_WAIT;
+		op->value = strtoull(at + 1, &end, 0);
+		at = end;
+	} else {
+		op->kind = *at == 'w' ? DIFFERENCE_WRITE : DIFFERENCE_READ;
+		op->size = (unsigned)strtoul(at + 1, &end, 10);
+		op->off = strtoull(end, &end, 0);
+		if (op->kind == DIFFERENCE_WRITE)
+			op->value = strtoull(end, &end, 0);
+		at = end;
+	}
+	*sequence = at + strspn(at, ", ");
 	return true;
 }
 

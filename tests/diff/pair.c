@@ -2,88 +2,26 @@
 #include "tests/diff/pair.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define VERSION "7.2.22" /* what the profiles are of */
-
-#define MIB (UINT64_C(1) << 20)
-#define KIB 1024u
-
-static const struct board boards[] = {
-	{ .name = "aarch64-virt",
-	  .program = "qemu-system-aarch64",
-	  .profile = "qemu-7.2",
-	  .base = 0x04000000,
-	  .len = 64 * MIB,
-	  .block_len = 256 * KIB,
-	  .bank_width = 4,
-	  .unit = 1,
-	  .unit0_len = 64 * MIB,
-	  .args = { "-machine", "virt", "-m", "64" } },
-	{ .name = "aarch64-virt-readonly",
-	  .program = "qemu-system-aarch64",
-	  .profile = "qemu-7.2",
-	  .base = 0,
-	  .len = 64 * MIB,
-	  .block_len = 256 * KIB,
-	  .bank_width = 4,
-	  .read_only = true,
-	  .args = { "-machine", "virt", "-m", "64" } },
-	{ .name = "riscv64-virt",
-	  .program = "qemu-system-riscv64",
-	  .profile = "qemu-7.2",
-	  .base = 0x22000000,
-	  .len = 32 * MIB,
-	  .block_len = 256 * KIB,
-	  .bank_width = 4,
-	  .unit = 1,
-	  .args = { "-machine", "virt", "-m", "64", "-bios", "none" } },
-	{ .name = "connex",
-	  .program = "qemu-system-arm",
-	  .profile = "qemu-7.2-board",
-	  .base = 0,
-	  .len = 16 * MIB,
-	  .block_len = 128 * KIB,
-	  .bank_width = 2,
-	  .args = { "-machine", "connex" } },
-	{ .name = "versatilepb",
-	  .program = "qemu-system-arm",
-	  .profile = "qemu-7.2-board",
-	  .base = 0x34000000,
-	  .len = 64 * MIB,
-	  .block_len = 256 * KIB,
-	  .bank_width = 4,
-	  .clear_quirks = FM_FLASH_QUIRK_NO_CODES,
-	  .args = { "-machine", "versatilepb", "-m", "64" } },
-	{ .name = "pc",
-	  .program = "qemu-system-x86_64",
-	  .profile = "qemu-7.2-board",
-	  .base = UINT64_C(0x100000000) - 4 * MIB,
-	  .len = 4 * MIB,
-	  .block_len = 4 * KIB,
-	  .bank_width = 1,
-	  .args = { "-machine", "pc", "-m", "64" } },
-};
-
-const struct board *pair_board(const char *name)
-{
-	for (unsigned n = 0; n < sizeof(boards) / sizeof(boards[0]); n++) {
-		if (!strcmp(boards[n].name, name))
-			return &boards[n];
-	}
-	return NULL;
-}
+#define VERSION "7.2.22"   /* what the profiles are of */
+#define SETTLE_NS 1000000u /* more than what is left when a guest's clock was stopped */
 
 /* --- setting up -------------------------------------------------------------------------- */
 
-static bool make_image(const char *path, uint64_t len)
+static bool make_image(const char *path, uint64_t len, uint8_t fill)
 {
+	uint8_t piece[65536];
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	bool ok = fd >= 0 && !ftruncate(fd, (off_t)len);
 
+	memset(piece, fill, sizeof(piece));
+	for (uint64_t at = 0; ok && fill && at < len; at += sizeof(piece))
+		ok = pwrite(fd, piece, sizeof(piece), (off_t)at) == (ssize_t)sizeof(piece);
 	if (fd >= 0)
 		close(fd);
 	return ok;
@@ -92,22 +30,37 @@ static bool make_image(const char *path, uint64_t len)
 static struct qtest *start_qemu(struct run *r, char *why, size_t len)
 {
 	const struct board *b = r->board;
-	char drive0[160], drive[160];
-	const char *args[20];
+	char drive0[160], drive[192], ram[192];
+	const char *args[40];
 	unsigned n = 0;
 
 	for (; b->args[n]; n++)
 		args[n] = b->args[n];
 	snprintf(drive0, sizeof(drive0), "if=pflash,unit=0,format=raw,readonly=on,file=%s",
 		 r->unit0);
-	snprintf(drive, sizeof(drive), "if=pflash,unit=%u,format=raw,readonly=%s,file=%s", b->unit,
+	snprintf(drive, sizeof(drive),
+		 "if=pflash,unit=%u,format=raw,readonly=%s,cache=unsafe,file=%s", b->unit,
 		 b->read_only ? "on" : "off", r->image);
+	snprintf(ram, sizeof(ram),
+		 "memory-backend-file,id=ram,share=on,size=%" PRIu64 ",mem-path=%s", b->ram_len,
+		 r->ram);
 	if (b->unit0_len) {
 		args[n++] = "-drive";
 		args[n++] = drive0;
 	}
-	args[n++] = "-drive";
-	args[n++] = drive;
+	if (!b->no_drive) {
+		args[n++] = "-drive";
+		args[n++] = drive;
+	}
+	if (b->ram_len) {
+		args[n++] = "-object";
+		args[n++] = ram;
+		args[n++] = "-icount";
+		args[n++] = PLAYER_ICOUNT;
+		/* After every reset the guest begins there, behind a word that does nothing. */
+		args[n++] = "-device";
+		args[n++] = "loader,addr=4,cpu-num=0";
+	}
 	args[n] = NULL;
 	return qtest_start(b->program, args, why, len);
 }
@@ -120,20 +73,27 @@ static bool start_ours(struct run *r)
 					 .role = FM_ROLE_FLASH_VARS,
 					 .len = b->len };
 	struct fm_flash_config cfg = { .struct_size = sizeof(cfg),
+				       .set = b->set,
 				       .bank_width = b->bank_width,
-				       .regions = { { b->block_len,
-						      (uint32_t)(b->len / b->block_len) } },
-				       .nregions = 1,
-				       .read_only = b->read_only };
+				       .read_only = b->read_only,
+				       .manufacturer = b->codes[0],
+				       .device_id = b->codes[1],
+				       .extended_id = { b->codes[2], b->codes[3] } };
 	struct fm_error err = { 0 };
 
+	memcpy(cfg.regions, b->regions, sizeof(cfg.regions));
+	while (cfg.nregions < FM_FLASH_REGIONS && b->regions[cfg.nregions].count)
+		cfg.nregions++;
 	if (fm_block_new(&r->block, &block, &err) || fm_flash_profile(b->profile, &cfg, &err)) {
 		printf("%s\n", err.msg);
 		return false;
 	}
 	cfg.block = r->block;
 	cfg.quirks &= ~b->clear_quirks & ~r->without;
+	if (r->without & FM_FLASH_QUIRK_QEMU_AMD) /* the table goes with it */
+		cfg.quirks = 0;
 	r->array = fm_block_ptr(r->block);
+	memset(r->array, r->fill, b->len);
 	if (fm_flash_new(&r->dev, &cfg, &err)) {
 		printf("%s\n", err.msg);
 		return false;
@@ -178,9 +138,11 @@ int pair_start(struct run *r)
 	}
 	snprintf(r->image, sizeof(r->image), "%s/bank", r->dir);
 	snprintf(r->unit0, sizeof(r->unit0), "%s/unit0", r->dir);
-	if (!make_image(r->image, r->board->len) ||
-	    (r->board->unit0_len && !make_image(r->unit0, r->board->unit0_len))) {
-		printf("%s cannot be made\n", r->image);
+	snprintf(r->ram, sizeof(r->ram), "%s/ram", r->dir);
+	if (!make_image(r->image, r->board->len, r->fill) ||
+	    (r->board->unit0_len && !make_image(r->unit0, r->board->unit0_len, 0)) ||
+	    (r->board->ram_len && !player_open(&r->player, r->ram, r->board->ram_len))) {
+		printf("a file in %s cannot be made\n", r->dir);
 		return TROUBLE;
 	}
 	if (!start_ours(r))
@@ -189,6 +151,7 @@ int pair_start(struct run *r)
 		printf("skipped: %s\n", why);
 		return SKIP;
 	}
+	r->still = true;
 	r->qemu = start_qemu(r, why, sizeof(why));
 	if (r->qemu)
 		return 0;
@@ -201,9 +164,44 @@ void pair_stop(struct run *r)
 	qtest_stop(r->qemu);
 	fm_dev_free(r->dev);
 	fm_block_free(r->block);
+	player_close(&r->player);
 	if (r->dir[0]) {
 		unlink(r->image);
 		unlink(r->unit0);
+		unlink(r->ram);
 		rmdir(r->dir);
 	}
+	r->qemu = NULL;
+	r->dev = NULL;
+	r->block = NULL;
+	r->running = false;
+}
+
+/* --- working with it ----------------------------------------------------------------------- */
+
+bool pair_go(struct run *r, bool running)
+{
+	if (r->running == running)
+		return true;
+	r->running = running;
+	return running ? qtest_cont(r->qemu) : qtest_halt(r->qemu);
+}
+
+bool pair_run(struct run *r, struct qtest_op *ops, size_t count)
+{
+	return r->running ? player_run(&r->player, ops, count) : qtest_run(r->qemu, ops, count);
+}
+
+uint64_t pair_settle(struct run *r)
+{
+	uint64_t start = r->now_ns;
+	uint64_t deadline;
+
+	while ((deadline = fm_dev_next_deadline_ns(r->dev)) != FM_NEVER) {
+		r->now_ns = deadline;
+		fm_dev_tick(r->dev, r->now_ns);
+	}
+	r->now_ns += SETTLE_NS - (r->now_ns - start) % PLAYER_TICK_NS;
+	fm_dev_tick(r->dev, r->now_ns);
+	return r->now_ns - start;
 }

@@ -257,39 +257,71 @@ bool qtest_read(struct qtest *q, uint64_t addr, uint8_t *buf, size_t len)
 	return true;
 }
 
-/* Send a QMP command and wait for `answer`; what comes before it is passed over. */
-static bool qmp(struct qtest *q, const char *command, const char *answer)
+/* The next line of QMP, one JSON object, as far as there is room. */
+static bool get_qmp_line(struct qtest *q, char *line, size_t room)
 {
-	char buf[4096];
-	size_t len = 0;
+	size_t n = 0;
+	char c;
+
+	for (;;) {
+		ssize_t got = read(q->qmp, &c, 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		if (c == '\n')
+			break;
+		if (n + 1 < room)
+			line[n++] = c;
+	}
+	line[n] = '\0';
+	return true;
+}
+
+/* Send a QMP command; wait until it has returned, and until `event` (NULL: none) has come. */
+static bool qmp(struct qtest *q, const char *command, const char *event)
+{
+	bool returned = false;
+	bool happened = !event;
+	char line[4096];
 
 	if (!send_all(q->qmp, command, strlen(command)))
 		return false;
-	while (len < sizeof(buf) - 1) {
-		ssize_t n = read(q->qmp, buf + len, sizeof(buf) - 1 - len);
-
-		if (n <= 0)
+	while (!returned || !happened) {
+		if (!get_qmp_line(q, line, sizeof(line)) || strstr(line, "\"error\""))
 			return false;
-		len += (size_t)n;
-		buf[len] = '\0';
-		if (strstr(buf, answer))
-			return true;
-		if (strstr(buf, "\"error\""))
-			return false;
+		returned |= strstr(line, "\"return\"") != NULL;
+		happened |= event && strstr(line, event);
 	}
-	return false;
+	return true;
 }
 
-bool qtest_system_reset(struct qtest *q)
+static bool qmp_command(struct qtest *q, const char *command, const char *event)
 {
 	char path[128];
 
 	if (q->qmp < 0) {
 		snprintf(path, sizeof(path), "%s/qmp", q->dir);
 		q->qmp = connect_unix(path);
-		if (q->qmp < 0 || !qmp(q, "{\"execute\":\"qmp_capabilities\"}\n", "\"return\""))
+		if (q->qmp < 0 || !qmp(q, "{\"execute\":\"qmp_capabilities\"}\n", NULL))
 			return false;
 	}
-	/* The event comes when it is done, the return when it was asked for. */
-	return qmp(q, "{\"execute\":\"system_reset\"}\n", "\"RESET\"");
+	return qmp(q, command, event);
+}
+
+/* The event comes when it is done, the return when it was asked for. */
+bool qtest_system_reset(struct qtest *q)
+{
+	return qmp_command(q, "{\"execute\":\"system_reset\"}\n", "\"RESET\"");
+}
+
+bool qtest_cont(struct qtest *q)
+{
+	return qmp_command(q, "{\"execute\":\"cont\"}\n", NULL);
+}
+
+bool qtest_halt(struct qtest *q)
+{
+	return qmp_command(q, "{\"execute\":\"stop\"}\n", NULL);
 }

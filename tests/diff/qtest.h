@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * qtest: the installed QEMU as the other side of a differential test, through its qtest protocol
- * (a line for an access, a line for its answer). The guest's CPU stands still.
+ * (a line for an access, a line for its answer). The guest's CPU stands still until qtest_cont().
  */
 #ifndef FIRMEM_TESTS_QTEST_H
 #define FIRMEM_TESTS_QTEST_H
@@ -37,5 +37,9 @@ bool qtest_read(struct qtest *q, uint64_t addr, uint8_t *buf, size_t len);
 
 /* Reset the guest's devices, as a system reset does; needs the QMP socket that qtest_start() makes. */
 bool qtest_system_reset(struct qtest *q);
+
+/* Let the guest's CPU run, and its clock, or stop both. */
+bool qtest_cont(struct qtest *q);
+bool qtest_halt(struct qtest *q);
 
 #endif

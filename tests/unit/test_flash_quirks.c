@@ -17,12 +17,10 @@ static struct fm_flash_config profile_config(const char *profile)
 	struct fm_flash_config cfg = bank_config();
 	struct fm_error err = { 0 };
 
-	if (!strcmp(profile, "qemu-7.2-board") || !strcmp(profile, "board-datasheet"))
+	if (!strcmp(profile, "qemu-7.2-board"))
 		cfg.bank_width = 2;
 	cfg.nregions = 1;
 	cfg.regions[0] = (struct fm_flash_region){ 256 * KIB, LEN / (256 * KIB) };
-	if (!strcmp(profile, "board-datasheet"))
-		profile = "datasheet";
 	if (fm_flash_profile(profile, &cfg, &err))
 		fail_msg("%s", err.msg);
 	return cfg;
@@ -191,21 +189,53 @@ static void quirks_that_do_not_go_with_the_geometry_are_refused(void **state)
 
 /* --- the differences ----------------------------------------------------------------------- */
 
-static uint64_t answer(const char *profile, const char *sequence)
+/* Do a sequence on a bank of that config: the last read's answer. */
+static uint64_t answer_of(struct fm_flash_config cfg, const char *sequence)
 {
 	struct difference_op op;
-	uint64_t value = 0;
+	uint64_t value = 0, now_ns = 0;
 	struct bank b;
 
-	bank_init(&b, LEN, profile_config(profile));
+	bank_init(&b, LEN, cfg);
 	while (difference_op(&sequence, &op)) {
-		if (op.write)
-			wr(&b, op.off, op.size, op.value);
-		else
-			value = rd(&b, op.off, op.size);
+		for (; op.times; op.times--) {
+			now_ns += op.kind == DIFFERENCE_WAIT ? op.value : DIFFERENCE_ACCESS_NS;
+			fm_dev_tick(b.dev, now_ns);
+			if (op.kind == DIFFERENCE_WRITE)
+				wr(&b, op.off, op.size, op.value);
+			else if (op.kind == DIFFERENCE_READ)
+				value = rd(&b, op.off, op.size);
+			else if (op.kind == DIFFERENCE_RESET)
+				fm_dev_reset(b.dev, FM_RESET_SYSTEM);
+		}
 	}
 	bank_exit(&b);
 	return value;
+}
+
+/* The bank of a line's table, as QEMU's or as the datasheet's. */
+static struct fm_flash_config line_config(const struct difference *d, bool sheet)
+{
+	struct fm_flash_config cfg = bank_config();
+	bool board = strstr(d->profile, "board");
+	struct fm_error err = { 0 };
+
+	cfg.nregions = 1;
+	cfg.regions[0] = (struct fm_flash_region){ 256 * KIB, LEN / (256 * KIB) };
+	if (d->amd) {
+		cfg.set = FM_FLASH_AMD;
+		cfg.regions[0] = (struct fm_flash_region){ 64 * KIB, LEN / (64 * KIB) };
+		cfg.manufacturer = 0x00bf;
+		cfg.device_id = 0x236d;
+	}
+	if (board || d->amd)
+		cfg.bank_width = 2;
+	if (fm_flash_profile(sheet ? "datasheet" : d->profile, &cfg, &err))
+		fail_msg("%s", err.msg);
+	/* QEMU's erases take time: compare with chips whose do. */
+	if (sheet && d->amd)
+		cfg.time = FM_FLASH_TIME_TYPICAL;
+	return cfg;
 }
 
 static FILE *open_differences(void)
@@ -226,9 +256,8 @@ static void each_difference_is_as_its_line_says(void **state)
 	struct difference d = { 0 };
 
 	while (difference_next(file, &d)) {
-		bool board = strstr(d.profile, "board");
-		uint64_t sheet = answer(board ? "board-datasheet" : "datasheet", d.sequence);
-		uint64_t qemu = answer(d.profile, d.sequence);
+		uint64_t sheet = answer_of(line_config(&d, true), d.sequence);
+		uint64_t qemu = answer_of(line_config(&d, false), d.sequence);
 
 		if (sheet != d.datasheet || qemu != d.qemu || sheet == qemu)
 			fail_msg("%s:%u: 0x%llx and 0x%llx", DIFFERENCES, d.line,
@@ -237,27 +266,32 @@ static void each_difference_is_as_its_line_says(void **state)
 	fclose(file);
 }
 
+static unsigned quirk_of(const struct difference *d)
+{
+	unsigned bit = 1;
+
+	while (fm_flash_quirk_name(bit) && strcmp(fm_flash_quirk_name(bit), d->quirk))
+		bit <<= 1;
+	if (!fm_flash_quirk_name(bit))
+		fail_msg("%s:%u: no quirk %s", DIFFERENCES, d->line, d->quirk);
+	return bit;
+}
+
 static void every_quirk_of_qemu_has_a_line_of_its_profile_and_no_other(void **state)
 {
 	FILE *file = open_differences();
 	unsigned of_qemu = profile_config("qemu-7.2").quirks;
 	unsigned of_board = profile_config("qemu-7.2-board").quirks;
 	struct difference d = { 0 };
-	unsigned qemu = 0, board = 0;
+	unsigned qemu = 0, board = 0, amd = 0;
 
 	assert_int_equal(of_qemu & ~of_board, 0);
-	while (difference_next(file, &d)) {
-		unsigned bit = 1;
-
-		while (fm_flash_quirk_name(bit) && strcmp(fm_flash_quirk_name(bit), d.quirk))
-			bit <<= 1;
-		if (!fm_flash_quirk_name(bit))
-			fail_msg("%s:%u: no quirk %s", DIFFERENCES, d.line, d.quirk);
-		*(strstr(d.profile, "board") ? &board : &qemu) |= bit;
-	}
+	while (difference_next(file, &d))
+		*(d.amd ? &amd : strstr(d.profile, "board") ? &board : &qemu) |= quirk_of(&d);
 	fclose(file);
 	assert_int_equal(qemu, of_qemu);
 	assert_int_equal(board, of_board & ~of_qemu);
+	assert_int_equal(amd, FM_FLASH_QUIRK_QEMU_AMD | FM_FLASH_QUIRK_QEMU_TABLE);
 }
 
 /* The line's quirk makes its difference: with the others alone QEMU's answer does not come. */
@@ -267,30 +301,21 @@ static void each_difference_is_its_quirks_doing(void **state)
 	struct difference d = { 0 };
 
 	while (difference_next(file, &d)) {
-		struct fm_flash_config cfg = profile_config(d.profile);
-		const char *sequence = d.sequence;
-		struct difference_op op;
-		uint64_t value = 0;
-		struct bank b;
-		unsigned bit = 1;
+		struct fm_flash_config cfg = line_config(&d, false);
+		unsigned bits = quirk_of(&d);
 
-		while (strcmp(fm_flash_quirk_name(bit), d.quirk))
-			bit <<= 1;
 		/* Others need these. */
-		if (bit == FM_FLASH_QUIRK_ONE_STATE || bit == FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
-			bit = ONE_STATE_AND_ALL_THAT_NEED_IT;
-		if (bit & FM_FLASH_QUIRK_ONE_STATE)
+		if (bits == FM_FLASH_QUIRK_ONE_STATE || bits == FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
+			bits = ONE_STATE_AND_ALL_THAT_NEED_IT;
+		if (bits == FM_FLASH_QUIRK_QEMU_AMD)
+			bits |= FM_FLASH_QUIRK_QEMU_TABLE;
+		if (bits & FM_FLASH_QUIRK_ONE_STATE)
 			cfg.narrow = FM_FLASH_NARROW_IGNORE;
-		cfg.quirks &= ~bit;
-		bank_init(&b, LEN, cfg);
-		while (difference_op(&sequence, &op)) {
-			if (op.write)
-				wr(&b, op.off, op.size, op.value);
-			else
-				value = rd(&b, op.off, op.size);
-		}
-		bank_exit(&b);
-		if (value == d.qemu)
+		if (bits & FM_FLASH_QUIRK_QEMU_AMD)
+			cfg = line_config(&d, true);
+		else
+			cfg.quirks &= ~bits;
+		if (answer_of(cfg, d.sequence) == d.qemu)
 			fail_msg("%s:%u: QEMU's answer also without %s", DIFFERENCES, d.line,
 				 d.quirk);
 	}
