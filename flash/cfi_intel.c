@@ -302,6 +302,14 @@ static struct fmi_intel_step lock(struct fmi_intel *chip, const struct fmi_part 
 	return bad_sequence(chip, part->quirks, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
 }
 
+/* All of the aligned place is held, as the cells are. */
+static void open_window(struct fmi_intel *chip, uint64_t off, uint32_t buffer_len)
+{
+	chip->buffer.window = fmi_align_down(off, buffer_len);
+	chip->buffer.lo = 0;
+	chip->buffer.hi = buffer_len;
+}
+
 static struct fmi_intel_step count(struct fmi_intel *chip, const struct fmi_part *part,
 				   uint64_t off, uint32_t value)
 {
@@ -314,26 +322,37 @@ static struct fmi_intel_step count(struct fmi_intel *chip, const struct fmi_part
 	chip->words = value;
 	chip->buffer.left =
 		value + 1; /* 2^32 words, unbounded: 0, which data() counts down right */
-	if (!(part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT))
-		return step(FMI_ACTION_NONE, FMI_NOTE_BUFFER_COUNT);
-	chip->buffer.window = fmi_align_down(off, buffer_len);
-	chip->buffer.lo = 0;
-	chip->buffer.hi = buffer_len;
-	return step(FMI_ACTION_BUFFER_OPEN, FMI_NOTE_BUFFER_COUNT);
+	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
+		open_window(chip, off, buffer_len);
+	return step(fmi_buffer_empty(&chip->buffer) ? FMI_ACTION_NONE : FMI_ACTION_BUFFER_OPEN,
+		    FMI_NOTE_BUFFER_COUNT);
 }
 
-/* BUFFER_FROM_COUNT: a word of a buffer that lies at a known place. */
-static struct fmi_intel_step data_in_window(struct fmi_intel *chip, uint32_t buffer_len,
-					    uint64_t off)
+/* A word of a buffer of a bank that is one state machine, behind the count that is kept of them. */
+static struct fmi_intel_step whole_data(struct fmi_intel *chip, const struct fmi_part *part,
+					uint64_t off)
 {
-	bool inside =
-		off - chip->buffer.window < buffer_len; /* below it wraps to something large */
+	struct fmi_buffer *buffer = &chip->buffer;
+	uint32_t buffer_len = part->geo->buffer_len;
+	/* A buffer of one word never finds its place. */
+	bool opens = fmi_buffer_empty(buffer) && buffer->left != 1;
+	bool inside;
 
-	chip->sr |= FMI_SR_READY | (inside ? 0 : FMI_SR_PROGRAM);
-	if (!--chip->buffer.left)
+	chip->sr |= FMI_SR_READY;
+	if (!--buffer->left)
 		chip->state = FMI_INTEL_CONFIRM;
-	return step(inside ? FMI_ACTION_BUFFER_PUT : FMI_ACTION_NONE,
-		    inside ? FMI_NOTE_NONE : FMI_NOTE_OUTSIDE_BUFFER);
+	if (part->quirks & FM_FLASH_QUIRK_BUFFER_DIRECT)
+		return step(FMI_ACTION_PROGRAM, FMI_NOTE_NONE);
+	if (opens) {
+		open_window(chip, off, buffer_len);
+		return step(FMI_ACTION_BUFFER_OPEN, FMI_NOTE_NONE);
+	}
+	/* Below the window it wraps to something large. */
+	inside = !fmi_buffer_empty(buffer) && off - buffer->window < buffer_len;
+	if (inside)
+		return step(FMI_ACTION_BUFFER_PUT, FMI_NOTE_NONE);
+	chip->sr |= FMI_SR_PROGRAM;
+	return step(FMI_ACTION_NONE, FMI_NOTE_OUTSIDE_BUFFER);
 }
 
 /*
@@ -347,8 +366,8 @@ static struct fmi_intel_step data(struct fmi_intel *chip, const struct fmi_part 
 	uint64_t window = fmi_align_down(off, buffer_len);
 	uint32_t at = (uint32_t)(off - window);
 
-	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
-		return data_in_window(chip, buffer_len, off);
+	if (part->quirks & FM_FLASH_QUIRK_ONE_STATE)
+		return whole_data(chip, part, off);
 	if (fmi_buffer_empty(buffer)) {
 		buffer->window = window;
 		buffer->lo = at;
@@ -369,7 +388,9 @@ static struct fmi_intel_step confirm_buffer(struct fmi_intel *chip, unsigned qui
 	if ((value & 0xffu) != CONFIRM)
 		return bad_sequence(chip, quirks, FMI_ACTION_BUFFER_DROP,
 				    FMI_NOTE_BUFFER_UNCONFIRMED);
-	if ((quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT) && (chip->sr & FMI_SR_PROGRAM)) {
+	if (quirks & FM_FLASH_QUIRK_BUFFER_DIRECT)
+		return end(chip, FMI_ACTION_NONE, FMI_NOTE_BUFFER_CONFIRM);
+	if ((quirks & FM_FLASH_QUIRK_ONE_STATE) && (chip->sr & FMI_SR_PROGRAM)) {
 		chip->mode = FMI_INTEL_SHOW_ARRAY;
 		return end(chip, FMI_ACTION_BUFFER_DROP, FMI_NOTE_BUFFER_CONFIRM);
 	}
@@ -420,7 +441,7 @@ static uint8_t failure(enum fmi_action action)
 {
 	switch (action) {
 	case FMI_ACTION_PROGRAM:
-	case FMI_ACTION_BUFFER_PUT: /* only where BUFFER_FROM_COUNT asks so early */
+	case FMI_ACTION_BUFFER_PUT: /* only where a bank of ONE_STATE asks so early */
 	case FMI_ACTION_BUFFER_PROGRAM:
 	case FMI_ACTION_REGISTER:
 	case FMI_ACTION_LOCK:

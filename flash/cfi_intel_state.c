@@ -16,21 +16,35 @@ bool fmi_intel_equal(const struct fmi_intel *a, const struct fmi_intel *b)
 
 /* --- what can be ------------------------------------------------------------------------- */
 
-/* BUFFER_FROM_COUNT: all of the buffer is held from the count on. */
-static bool opened_buffer_valid(const struct fmi_intel *chip, const struct fmi_part *part,
-				bool filled)
+/* BUFFER_FROM_DATA: nothing is held before the first word, and of one word alone never. */
+static bool unopened_valid(const struct fmi_intel *chip, bool filled)
+{
+	if (filled)
+		return !chip->words && (chip->sr & FMI_SR_PROGRAM);
+	return chip->buffer.left == chip->words + 1;
+}
+
+/* ONE_STATE: nothing is held, or all of the buffer. */
+static bool whole_buffer_valid(const struct fmi_intel *chip, const struct fmi_part *part,
+			       bool filled)
 {
 	const struct fmi_geometry *geo = part->geo;
 	const struct fmi_buffer *b = &chip->buffer;
 	bool bounded = !(part->quirks & FM_FLASH_QUIRK_COUNT_UNBOUNDED);
+	bool from_data = part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_DATA;
 
 	if (bounded && chip->words >= geo->buffer_len / geo->bank_width)
 		return false;
 	if (filled ? b->left : b->left - 1 > chip->words)
 		return false;
-	return !b->lo && b->hi == geo->buffer_len && !b->last &&
-	       fmi_is_aligned(b->window, geo->buffer_len) &&
-	       fmi_in_range(b->window, geo->buffer_len, geo->len);
+	if (part->quirks & FM_FLASH_QUIRK_BUFFER_DIRECT)
+		return fmi_buffer_empty(b);
+	if (from_data && fmi_buffer_empty(b))
+		return unopened_valid(chip, filled);
+	/* By a first word of several. */
+	if (from_data && (!chip->words || b->left == chip->words + 1))
+		return false;
+	return !b->lo && b->hi == geo->buffer_len && !b->last;
 }
 
 /* Is the buffer's part of the state what DATA and (filled) CONFIRM can have? */
@@ -38,8 +52,8 @@ static bool buffer_valid(const struct fmi_intel *chip, const struct fmi_part *pa
 {
 	const struct fmi_buffer *b = &chip->buffer;
 
-	if (part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
-		return opened_buffer_valid(chip, part, filled);
+	if (part->quirks & FM_FLASH_QUIRK_ONE_STATE)
+		return whole_buffer_valid(chip, part, filled);
 	if (chip->words >= part->geo->buffer_len / part->geo->bank_width ||
 	    b->left > chip->words + 1)
 		return false;
@@ -138,8 +152,7 @@ bool fmi_intel_valid(const struct fmi_intel *chip, const struct fmi_part *part)
 		return false;
 	if (chip->state != FMI_INTEL_READY && chip->mode != FMI_INTEL_SHOW_STATUS)
 		return false;
-	if (!(part->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT) &&
-	    !fmi_buffer_in_bank(&chip->buffer, part->geo))
+	if (!fmi_buffer_in_bank(&chip->buffer, part->geo))
 		return false;
 	if (chip->state == FMI_INTEL_DATA)
 		return buffer_valid(chip, part, false);

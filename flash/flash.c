@@ -282,7 +282,7 @@ static void init_lanes(struct fmi_flash *f, const struct fm_flash_config *c)
 	f->word_mask = fmi_size_mask(f->geo.bank_width);
 	f->part =
 		(struct fmi_part){ .geo = &f->geo, .quirks = c->quirks, .traits = traits_of(f, c) };
-	f->more_len = c->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT ? 0 : f->geo.buffer_len;
+	f->more_len = c->quirks & FM_FLASH_QUIRK_ONE_STATE ? 0 : f->geo.buffer_len;
 	for (unsigned at = 0; at < f->geo.bank_width; at += f->geo.chip_width)
 		f->repeat |= UINT64_C(1) << (8 * at);
 }

@@ -306,6 +306,16 @@ void fmi_lanes_trace(struct fmi_flash *f, struct fm_trace_event event, unsigned 
 /* Misuse at the bank word `off`. */
 void fmi_lanes_misuse(struct fmi_flash *f, uint64_t off, const char *text);
 
+/* A bank that is one state machine takes up to 4 bytes in a cycle, if its address is aligned. */
+static inline unsigned fmi_piece(uint64_t off, unsigned left)
+{
+	unsigned n = 4;
+
+	while (n > left || (off & (n - 1)))
+		n /= 2;
+	return n;
+}
+
 /* The same where the bank is one state machine (FM_FLASH_QUIRK_ONE_STATE). */
 unsigned fmi_whole_write(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value);
 uint64_t fmi_whole_read(struct fmi_flash *f, uint64_t off, unsigned size);

@@ -122,10 +122,10 @@ static int init_buffer(struct fmi_geometry *geo, const struct fm_flash_config *c
 		       const char *name, struct fm_error *err)
 {
 	/* The count is one data word of a chip; with its window known before, no count is needed. */
-	bool narrow = geo->chip_width == 1 && !(cfg->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT);
+	bool narrow = geo->chip_width == 1 && !(cfg->quirks & FM_FLASH_QUIRK_ONE_STATE);
 	uint64_t max = (narrow ? 256u : 65536u) * (uint64_t)geo->bank_width;
 	/* A piece of an access to a bank of one state is up to 4 bytes. */
-	unsigned min = (cfg->quirks & FM_FLASH_QUIRK_BUFFER_FROM_COUNT) && geo->bank_width < 4
+	unsigned min = (cfg->quirks & FM_FLASH_QUIRK_ONE_STATE) && geo->bank_width < 4
 			       ? 4
 			       : geo->bank_width;
 	uint64_t len = cfg->buffer_len;

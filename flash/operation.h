@@ -16,7 +16,7 @@ enum fmi_action {
 	FMI_ACTION_NONE = 0,
 	FMI_ACTION_PROGRAM,        /* the word of this cycle */
 	FMI_ACTION_ERASE,          /* the block of this cycle */
-	FMI_ACTION_BUFFER_OPEN,    /* hold what the cells have there, for BUFFER_FROM_COUNT */
+	FMI_ACTION_BUFFER_OPEN,    /* ONE_STATE: hold what the cells have there */
 	FMI_ACTION_BUFFER_PUT,     /* hold the word of this cycle */
 	FMI_ACTION_BUFFER_PROGRAM, /* [lo, hi) of the buffer */
 	FMI_ACTION_BUFFER_DROP,    /* forget [lo, hi) of the buffer */

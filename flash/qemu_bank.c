@@ -9,7 +9,6 @@
 #include "devices/bytes.h"
 #include "devices/guestmem.h"
 
-#define PIECE_MAX 4u
 /* Codes and query repeat every 256 bytes of the bank. */
 #define REPEAT 0xffu
 
@@ -18,16 +17,6 @@
 #define TIME_ERASE_CHIP 0x22u
 #define NS_PER_US UINT64_C(1000)
 #define NS_PER_MS UINT64_C(1000000)
-
-/* The next piece of an access: as wide as its address is aligned. */
-static unsigned piece(uint64_t off, unsigned left)
-{
-	unsigned n = PIECE_MAX;
-
-	while (n > left || !fmi_is_aligned(off, n))
-		n /= 2;
-	return n;
-}
 
 bool fmi_qemu_bank_marked(const struct fmi_flash *f, uint64_t off)
 {
@@ -98,7 +87,7 @@ unsigned fmi_qemu_bank_write(struct fmi_flash *f, uint64_t off, unsigned size, u
 	unsigned effects = 0;
 
 	while (size) {
-		unsigned n = piece(off, size);
+		unsigned n = fmi_piece(off, size);
 
 		effects |= cycle(f, off, n, value & fmi_size_mask(n));
 		off += n;
@@ -151,7 +140,7 @@ uint64_t fmi_qemu_bank_read(struct fmi_flash *f, uint64_t off, unsigned size)
 
 	/* An access has at most 8 bytes; said again for those who check shifts. */
 	for (unsigned done = 0; done < size && done < sizeof(value);) {
-		unsigned n = piece(off + done, size - done);
+		unsigned n = fmi_piece(off + done, size - done);
 		uint64_t got;
 
 		/* The piece before may have been the read that made it memory again. */

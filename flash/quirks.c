@@ -15,16 +15,18 @@ static const char *const quirk_names[] = {
 	"no-locks",        "one-state",         "buffer-from-count",
 	"count-unbounded", "overwrite",         "qemu-table",
 	"no-chip-width",   "no-codes",          "qemu-amd",
+	"buffer-direct",   "buffer-from-data",
 };
 #define QUIRKS (sizeof(quirk_names) / sizeof(quirk_names[0]))
 
-/* Everything that QEMU 7.2.22 does otherwise, on a bank whose chips' width it was told. */
-#define QEMU_7_2                                                                                 \
+/* Everything that QEMU does otherwise on a bank whose chips' width it was told, but for the buffer. */
+#define QEMU                                                                                     \
 	(FM_FLASH_QUIRK_CLEAR_NOT_READY | FM_FLASH_QUIRK_CLEAR_READS_ARRAY |                     \
 	 FM_FLASH_QUIRK_UNKNOWN_READS_ARRAY | FM_FLASH_QUIRK_SILENT_SEQUENCE |                   \
 	 FM_FLASH_QUIRK_QUERY_STICKS | FM_FLASH_QUIRK_ERASE_AT_SETUP | FM_FLASH_QUIRK_NO_LOCKS | \
-	 FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT |                           \
-	 FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_QEMU_TABLE)
+	 FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE |  \
+	 FM_FLASH_QUIRK_QEMU_TABLE)
+#define QEMU_7_2 (QEMU | FM_FLASH_QUIRK_BUFFER_FROM_COUNT)
 
 #define QEMU_7_2_AMD (FM_FLASH_QUIRK_QEMU_AMD | FM_FLASH_QUIRK_QEMU_TABLE)
 
@@ -54,6 +56,14 @@ static const struct profile profiles[] = {
 	  .amd_quirks = QEMU_7_2_AMD,
 	  .narrow = FM_FLASH_NARROW_BROADCAST,
 	  .one_chip = true },
+	{ .name = "qemu-old",
+	  .quirks = QEMU | FM_FLASH_QUIRK_BUFFER_DIRECT,
+	  .amd_quirks = QEMU_7_2_AMD,
+	  .narrow = FM_FLASH_NARROW_BROADCAST },
+	{ .name = "qemu-new",
+	  .quirks = QEMU | FM_FLASH_QUIRK_BUFFER_FROM_DATA,
+	  .amd_quirks = QEMU_7_2_AMD,
+	  .narrow = FM_FLASH_NARROW_BROADCAST },
 };
 #define PROFILES (sizeof(profiles) / sizeof(profiles[0]))
 
@@ -106,14 +116,36 @@ int fm_flash_profile(const char *name, struct fm_flash_config *cfg, struct fm_er
 /* The bank is one state machine. */
 #define ONE_MACHINE ((unsigned)(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_QEMU_AMD))
 
-/* The first bit is of use only with the second. */
-static const unsigned needs[][2] = {
-	{ FM_FLASH_QUIRK_ONE_STATE, FM_FLASH_QUIRK_BUFFER_FROM_COUNT },
-	{ FM_FLASH_QUIRK_BUFFER_FROM_COUNT, FM_FLASH_QUIRK_ONE_STATE },
-	{ FM_FLASH_QUIRK_COUNT_UNBOUNDED, FM_FLASH_QUIRK_BUFFER_FROM_COUNT },
-	{ FM_FLASH_QUIRK_OVERWRITE, FM_FLASH_QUIRK_ONE_STATE },
-	{ FM_FLASH_QUIRK_NO_CHIP_WIDTH, FM_FLASH_QUIRK_ONE_STATE },
+/* Where the words of a buffer go, of a bank of ONE_STATE: one of them. */
+#define BUFFERS                                                                       \
+	((unsigned)(FM_FLASH_QUIRK_BUFFER_FROM_COUNT | FM_FLASH_QUIRK_BUFFER_DIRECT | \
+		    FM_FLASH_QUIRK_BUFFER_FROM_DATA))
+
+/* These are of use only with ONE_STATE. */
+static const unsigned of_one_state[] = {
+	FM_FLASH_QUIRK_BUFFER_FROM_COUNT, FM_FLASH_QUIRK_BUFFER_DIRECT,
+	FM_FLASH_QUIRK_BUFFER_FROM_DATA,  FM_FLASH_QUIRK_COUNT_UNBOUNDED,
+	FM_FLASH_QUIRK_OVERWRITE,         FM_FLASH_QUIRK_NO_CHIP_WIDTH,
 };
+
+static int check_company(unsigned quirks, const char *name, struct fm_error *err)
+{
+	bool one_state = quirks & FM_FLASH_QUIRK_ONE_STATE;
+
+	for (unsigned i = 0; !one_state && i < sizeof(of_one_state) / sizeof(of_one_state[0]);
+	     i++) {
+		if (quirks & of_one_state[i])
+			return BAD(err,
+				   "%s: fm_flash_config.quirks has %s, expected one-state with it",
+				   name, fm_flash_quirk_name(of_one_state[i]));
+	}
+	if (one_state && __builtin_popcount(quirks & BUFFERS) != 1)
+		return BAD(err,
+			   "%s: fm_flash_config.quirks has one-state, expected buffer-from-count, "
+			   "buffer-direct or buffer-from-data with it, one of them",
+			   name);
+	return 0;
+}
 
 static int check_amd(const struct fm_flash_config *cfg, const struct fmi_geometry *geo,
 		     const char *name, struct fm_error *err)
@@ -178,12 +210,9 @@ int fmi_quirks_check(const struct fm_flash_config *cfg, const struct fmi_geometr
 	if (quirks >> QUIRKS)
 		return BAD(err, "%s: fm_flash_config.quirks is 0x%x, expected bits below 0x%x",
 			   name, quirks, 1u << QUIRKS);
-	for (unsigned i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
-		if ((quirks & needs[i][0]) && !(quirks & needs[i][1]))
-			return BAD(err, "%s: fm_flash_config.quirks has %s, expected %s with it",
-				   name, fm_flash_quirk_name(needs[i][0]),
-				   fm_flash_quirk_name(needs[i][1]));
-	}
+	rc = check_company(quirks, name, err);
+	if (rc)
+		return rc;
 	if ((quirks & FM_FLASH_QUIRK_NO_CHIP_WIDTH) && geo->chips != 1)
 		return BAD(err,
 			   "%s: fm_flash_config.quirks has no-chip-width, expected chip_width "

@@ -8,19 +8,8 @@
 
 #include "devices/bytes.h"
 
-#define PIECE_MAX 4u
 #define LEGACY_REPEAT 0xffu   /* without chips, codes and query repeat every 256 bytes */
 #define LEGACY_SECOND_CHIP 16 /* and there may be a second chip on D16 and up */
-
-/* The next piece of an access: as wide as its address is aligned. */
-static unsigned piece(uint64_t off, unsigned left)
-{
-	unsigned n = PIECE_MAX;
-
-	while (n > left || !fmi_is_aligned(off, n))
-		n /= 2;
-	return n;
-}
 
 /* --- writes ------------------------------------------------------------------------------ */
 
@@ -80,6 +69,8 @@ static unsigned act(struct fmi_flash *f, enum fmi_action action, uint64_t off, u
 		break;
 	case FMI_ACTION_BUFFER_OPEN:
 		fmi_array_open_window(f, chip->buffer.window);
+		if (f->part.quirks & FM_FLASH_QUIRK_BUFFER_FROM_DATA)
+			hold(f, off, size, value);
 		return 0;
 	case FMI_ACTION_BUFFER_PUT:
 		hold(f, off, size, value);
@@ -121,7 +112,7 @@ unsigned fmi_whole_write(struct fmi_flash *f, uint64_t off, unsigned size, uint6
 	unsigned effects = 0;
 
 	while (size) {
-		unsigned n = piece(off, size);
+		unsigned n = fmi_piece(off, size);
 
 		effects |= cycle(f, off, n, value & fmi_size_mask(n));
 		off += n;
@@ -218,7 +209,7 @@ uint64_t fmi_whole_read(struct fmi_flash *f, uint64_t off, unsigned size)
 
 	/* An access has at most 8 bytes; said again for those who check shifts. */
 	for (unsigned done = 0; done < size && done < sizeof(value);) {
-		unsigned n = piece(off + done, size - done);
+		unsigned n = fmi_piece(off + done, size - done);
 
 		value |= (piece_read(f, off + done, n) & fmi_size_mask(n)) << (8 * done);
 		done += n;

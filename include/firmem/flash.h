@@ -161,14 +161,15 @@ enum fm_flash_quirk {
 	   bank's width, its low byte the command, its bytes the data; an unaligned one is aligned
 	   pieces, one of 8 bytes two; reads of status, codes and query are right-justified in the
 	   access, and count from the start of the bank. `narrow` has no effect. Datasheet: a chip sees
-	   its data lines (Bus Operations). Needs bank_width up to 4 and BUFFER_FROM_COUNT. */
+	   its data lines (Bus Operations). Needs bank_width up to 4, and one of
+	   BUFFER_FROM_COUNT, BUFFER_DIRECT and BUFFER_FROM_DATA. */
 	FM_FLASH_QUIRK_ONE_STATE = 1 << 7,
 	/* The write buffer lies where the count was written; a word elsewhere sets SR.4 and is
 	   dropped; the confirm fails, back to read-array, while SR.4 is set from whenever. Datasheet:
 	   the first data word's address is the start (Write to Buffer). Needs ONE_STATE. */
 	FM_FLASH_QUIRK_BUFFER_FROM_COUNT = 1 << 8,
 	/* Any count is taken. Datasheet: at most the buffer's words, else SR.4 and SR.5 (Write to
-	   Buffer). Needs BUFFER_FROM_COUNT. */
+	   Buffer). Needs ONE_STATE. */
 	FM_FLASH_QUIRK_COUNT_UNBOUNDED = 1 << 9,
 	/* Programming stores: bits become 1 again. Datasheet: it makes zeros only, erase makes ones
 	   (Program). Needs ONE_STATE. */
@@ -190,6 +191,15 @@ enum fm_flash_quirk {
 	   Needs chip_width == bank_width of at most 4; goes with no time, traits, health, pins,
 	   registers or big_endian. */
 	FM_FLASH_QUIRK_QEMU_AMD = 1 << 14,
+	/* The words of a buffer are programmed as they come, wherever they lie; the confirm, or another
+	   code in its place, changes nothing any more. Unverified: of QEMU 7.2.0, which is not at hand.
+	   Datasheet: at the confirm (Write to Buffer). Needs ONE_STATE. */
+	FM_FLASH_QUIRK_BUFFER_DIRECT = 1 << 15,
+	/* As BUFFER_FROM_COUNT, but the first data word says where the buffer lies, if more are to
+	   come: a buffer of one word sets SR.4, and its confirm fails. Unverified: of QEMU after May
+	   2024, which is not at hand. Datasheet: a count of 0 is one word (Write to Buffer). Needs
+	   ONE_STATE. */
+	FM_FLASH_QUIRK_BUFFER_FROM_DATA = 1 << 16,
 };
 
 /* A run of erase blocks ("sectors") of one size. */
@@ -212,7 +222,8 @@ struct fm_flash_config {
 	enum fm_flash_narrow narrow;
 	/*
 	 * Bytes of the bank's write buffer: a power of two that divides every block, at most 65536
-	 * words of a chip (256 where chip_width is 1); with BUFFER_FROM_COUNT at least 4. 0 = 1024 a chip, or the most that fits.
+	 * words of a chip (256 where chip_width is 1); with ONE_STATE at least 4.
+	 * 0 = 1024 a chip, or the most that fits.
 	 */
 	uint32_t buffer_len;
 	uint16_t manufacturer; /* 0 = 0x0089, Intel; 0x0001, AMD */
@@ -304,6 +315,9 @@ FM_API int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg,
  * qemu-7.2       QEMU 7.2.22's cfi.pflash01 with a device-width ("virt" machines); its cfi.pflash02 of
  *                the AMD set, chip_width as bank_width
  * qemu-7.2-board the same without a device-width and without codes (x86 "pc", most older boards)
+ * qemu-old       QEMU 7.2.0: as qemu-7.2, but buffered words go to the array as they come. Unverified
+ * qemu-new       QEMU after May 2024: as qemu-7.2, but the first data word opens the buffer, and one of a
+ *                single word fails. Unverified; both are of the Intel set, of AMD as qemu-7.2
  *
  * FM_ERR_ARG: no such profile; the message offers the nearest names.
  */

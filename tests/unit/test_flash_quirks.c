@@ -6,11 +6,14 @@
 #include "tests/diff/differences.h"
 
 #define LEN (512 * KIB)
-#define INTEL_QUIRKS 0x3fffu
-#define ALL_QUIRKS 0x7fffu
-#define ONE_STATE_AND_ALL_THAT_NEED_IT                                 \
-	(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT | \
-	 FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_NO_CHIP_WIDTH)
+#define ALL_QUIRKS 0x1ffffu
+#define INTEL_QUIRKS (ALL_QUIRKS & ~(unsigned)FM_FLASH_QUIRK_QEMU_AMD)
+#define BUFFERS                                                                       \
+	((unsigned)(FM_FLASH_QUIRK_BUFFER_FROM_COUNT | FM_FLASH_QUIRK_BUFFER_DIRECT | \
+		    FM_FLASH_QUIRK_BUFFER_FROM_DATA))
+#define ONE_STATE_AND_ALL_THAT_NEED_IT                                         \
+	(BUFFERS | FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_COUNT_UNBOUNDED | \
+	 FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_NO_CHIP_WIDTH)
 
 static struct fm_flash_config profile_config(const char *profile)
 {
@@ -40,14 +43,15 @@ static void every_profile_makes_a_bank(void **state)
 		assert_int_equal(rd(&b, 0, 1), 0xff);
 		bank_exit(&b);
 	}
-	assert_int_equal(n, 5);
+	assert_int_equal(n, 7);
 }
 
 static void an_unknown_profile_is_refused_with_the_nearest_names(void **state)
 {
 	static const char *const wrong[][2] = {
 		{ "data-sheet", "expected one as \"datasheet\"" },
-		{ "qemu", "expected one as \"qemu-7.2\" or \"qemu-7.2-board\"" },
+		{ "qemu", "expected one as \"qemu-7.2\" or \"qemu-7.2-board\" or \"qemu-old\" or "
+			  "\"qemu-new\"" },
 		{ "qemu-8.2", "expected one as \"qemu-7.2\"" },
 		{ "qemu-7.2-boar", "expected one as \"qemu-7.2-board\"" },
 		{ "omvf", "expected one as \"ovmf\"" },
@@ -117,10 +121,13 @@ static void quirks_that_do_not_go_together_are_refused(void **state)
 		unsigned quirks;
 		const char *what;
 	} wrong[] = {
-		{ ALL_QUIRKS + 1, "expected bits below 0x8000" },
-		{ FM_FLASH_QUIRK_ONE_STATE, "has one-state, expected buffer-from-count" },
+		{ ALL_QUIRKS + 1, "expected bits below 0x20000" },
+		{ FM_FLASH_QUIRK_ONE_STATE, "has one-state, expected buffer-from-count, buffer" },
+		{ FM_FLASH_QUIRK_ONE_STATE | BUFFERS, "with it, one of them" },
+		{ FM_FLASH_QUIRK_BUFFER_DIRECT, "has buffer-direct, expected one-state" },
+		{ FM_FLASH_QUIRK_BUFFER_FROM_DATA, "has buffer-from-data, expected one-state" },
 		{ FM_FLASH_QUIRK_BUFFER_FROM_COUNT, "has buffer-from-count, expected one-state" },
-		{ FM_FLASH_QUIRK_COUNT_UNBOUNDED, "has count-unbounded, expected buffer" },
+		{ FM_FLASH_QUIRK_COUNT_UNBOUNDED, "has count-unbounded, expected one-state" },
 		{ FM_FLASH_QUIRK_OVERWRITE, "has overwrite, expected one-state" },
 		{ FM_FLASH_QUIRK_NO_CHIP_WIDTH, "has no-chip-width, expected one-state" },
 	};
@@ -385,11 +392,15 @@ static const uint8_t commands[] = { 0xff, 0x40, 0x20, 0xd0, 0xd0, 0xe8, 0xe8, 0x
 /* A combination that the bank takes. */
 static unsigned any_quirks(struct rng *rng, unsigned bank_width)
 {
+	static const unsigned buffers[] = { FM_FLASH_QUIRK_BUFFER_FROM_COUNT,
+					    FM_FLASH_QUIRK_BUFFER_DIRECT,
+					    FM_FLASH_QUIRK_BUFFER_FROM_DATA };
 	unsigned quirks = (unsigned)rng_next(rng) & INTEL_QUIRKS;
 
 	if (rng_one_in(rng, 2) || bank_width == 8)
 		return quirks & ~ONE_STATE_AND_ALL_THAT_NEED_IT;
-	return quirks | FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT;
+	quirks &= ~BUFFERS;
+	return quirks | FM_FLASH_QUIRK_ONE_STATE | buffers[rng_below(rng, 3)];
 }
 
 static struct fm_flash_config any_config(struct rng *rng)
