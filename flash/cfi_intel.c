@@ -389,7 +389,7 @@ static struct fmi_intel_step confirm_buffer(struct fmi_intel *chip, unsigned qui
 		return bad_sequence(chip, quirks, FMI_ACTION_BUFFER_DROP,
 				    FMI_NOTE_BUFFER_UNCONFIRMED);
 	if (quirks & FM_FLASH_QUIRK_BUFFER_DIRECT)
-		return end(chip, FMI_ACTION_NONE, FMI_NOTE_BUFFER_CONFIRM);
+		return end(chip, FMI_ACTION_BUFFER_DROP, FMI_NOTE_BUFFER_CONFIRM);
 	if ((quirks & FM_FLASH_QUIRK_ONE_STATE) && (chip->sr & FMI_SR_PROGRAM)) {
 		chip->mode = FMI_INTEL_SHOW_ARRAY;
 		return end(chip, FMI_ACTION_BUFFER_DROP, FMI_NOTE_BUFFER_CONFIRM);

@@ -42,6 +42,7 @@ struct run {
 	struct memfile file;
 	struct fm_io io;
 	bool behind; /* a write of the image failed */
+	uint64_t now_ns;
 };
 
 /* Memory between two pages that fault. Made once: mapping is slow. */
@@ -62,11 +63,15 @@ static uint8_t *guarded(unsigned n)
 /* Any that go together, and now and then some that do not. */
 static void choose_quirks(struct run *r)
 {
-	const unsigned whole = FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT;
-	const unsigned need_whole = whole | FM_FLASH_QUIRK_COUNT_UNBOUNDED |
-				    FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_NO_CHIP_WIDTH;
+	static const unsigned buffers[] = { FM_FLASH_QUIRK_BUFFER_FROM_COUNT,
+					    FM_FLASH_QUIRK_BUFFER_DIRECT,
+					    FM_FLASH_QUIRK_BUFFER_FROM_DATA };
+	const unsigned need_whole = FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE |
+				    FM_FLASH_QUIRK_NO_CHIP_WIDTH;
 	struct tape *t = &r->tape;
 	unsigned quirks = (unsigned)tape_number(t, 2) & 0x3fff;
+
+	quirks &= ~(unsigned)(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT);
 
 	if (tape_one_in(t, 2))
 		return;
@@ -75,10 +80,24 @@ static void choose_quirks(struct run *r)
 	if (r->cfg.chip_width != r->cfg.bank_width)
 		quirks &= ~(unsigned)FM_FLASH_QUIRK_NO_CHIP_WIDTH;
 	if (tape_one_in(t, 2))
-		quirks |= whole;
+		quirks |= FM_FLASH_QUIRK_ONE_STATE | buffers[tape_below(t, 3)];
 	else if (!tape_one_in(t, 16))
 		quirks &= ~need_whole;
 	r->cfg.quirks = quirks;
+}
+
+/* As QEMU has it, with its table or without. */
+static void choose_amd_quirks(struct run *r)
+{
+	if (!tape_one_in(&r->tape, 3))
+		return;
+	r->cfg.quirks = FM_FLASH_QUIRK_QEMU_AMD;
+	if (tape_one_in(&r->tape, 2))
+		r->cfg.quirks |= FM_FLASH_QUIRK_QEMU_TABLE;
+	if (!tape_one_in(&r->tape, 8)) {
+		r->cfg.chip_width = r->cfg.bank_width;
+		r->cfg.byte_mode = false;
+	}
 }
 
 static void choose_geometry(struct run *r)
@@ -112,6 +131,8 @@ static void choose_geometry(struct run *r)
 	cfg->byte_mode = cfg->set == FM_FLASH_AMD && cfg->chip_width == 1 && tape_one_in(t, 2);
 	if (cfg->set == FM_FLASH_INTEL)
 		choose_quirks(r);
+	else
+		choose_amd_quirks(r);
 }
 
 static void make_block(struct side *side, uint8_t *end, uint64_t len)
@@ -397,6 +418,7 @@ static void make_twin(struct run *r)
 	cfg.block = r->twin.block;
 	cfg.image = NULL;
 	TAPE_CHECK(!fm_flash_new(&r->twin.dev, &cfg, NULL));
+	fm_dev_tick(r->twin.dev, r->now_ns);
 }
 
 static void do_save(struct run *r)
@@ -443,9 +465,27 @@ static void do_reset(struct run *r)
 	bool was = mappable(r);
 	unsigned effects = fm_dev_reset(r->one.dev, kind);
 
-	TAPE_CHECK(kind == FM_RESET_KEXEC || mappable(r));
+	if (!(r->cfg.quirks & FM_FLASH_QUIRK_QEMU_AMD))
+		TAPE_CHECK(kind == FM_RESET_KEXEC || mappable(r));
 	if (r->twin.dev)
 		TAPE_CHECK(fm_dev_reset(r->twin.dev, kind) == effects);
+	check(r, effects, was);
+}
+
+/* Up to a deadline, beyond it, or a little; a power of two of nanoseconds more. */
+static void do_tick(struct run *r)
+{
+	uint64_t deadline = fm_dev_next_deadline_ns(r->one.dev);
+	bool was = mappable(r);
+	unsigned effects;
+
+	if (deadline != FM_NEVER && tape_one_in(&r->tape, 2))
+		r->now_ns = deadline;
+	r->now_ns += UINT64_C(1) << tape_below(&r->tape, 33);
+	effects = fm_dev_tick(r->one.dev, r->now_ns);
+	if (r->twin.dev)
+		TAPE_CHECK(fm_dev_tick(r->twin.dev, r->now_ns) == effects);
+	TAPE_CHECK(fm_dev_next_deadline_ns(r->one.dev) > r->now_ns);
 	check(r, effects, was);
 }
 
@@ -467,6 +507,9 @@ static void step(struct run *r)
 		break;
 	case 4:
 		do_write(r, (struct fm_attrs){ .debug = true });
+		break;
+	case 10:
+		do_tick(r);
 		break;
 	case 5:
 	case 6:

@@ -244,6 +244,34 @@ static bool takes(const char *profile, unsigned of, unsigned words, unsigned at,
 	return !rc;
 }
 
+static void a_buffer_is_saved_and_loaded_at_each_of_its_cycles(void **state)
+{
+	static const char *const profiles[] = { "qemu-old", "qemu-new", "qemu-7.2" };
+	static const uint32_t cycles[] = { 0x00e800e8, 0x00010001, 0x11111111,
+					   0x22222222, 0x00d000d0, 0x00ff00ff };
+
+	for (unsigned n = 0; n < 6; n++) {
+		struct bank a, b;
+
+		init(&a, profiles[n / 2]);
+		init(&b, profiles[n / 2]);
+		for (unsigned i = 0; i < sizeof(cycles) / sizeof(cycles[0]); i++) {
+			void *saved;
+			size_t len;
+
+			/* Confirmed, or not. */
+			w4(&a, 4 * i, i == 4 && n % 2 ? 0 : cycles[i]);
+			assert_int_equal(fm_dev_save(a.dev, &saved, &len, NULL), 0);
+			memcpy(b.array, a.array, LEN);
+			assert_int_equal(fm_dev_load(b.dev, saved, len, NULL), 0);
+			assert_int_equal(r4(&a, 0), r4(&b, 0));
+			free(saved);
+		}
+		bank_exit(&a);
+		bank_exit(&b);
+	}
+}
+
 static void impossible_buffers_are_refused(void **state)
 {
 	static const char *const profiles[] = { "qemu-old", "qemu-new" };
@@ -281,6 +309,7 @@ int main(void)
 		cmocka_unit_test(new_buffers_of_one_word_fail),
 		cmocka_unit_test(new_words_outside_of_the_first_words_buffer_fail_it),
 		cmocka_unit_test(new_errors_from_before_fail_the_next_until_they_are_cleared),
+		cmocka_unit_test(a_buffer_is_saved_and_loaded_at_each_of_its_cycles),
 		cmocka_unit_test(impossible_buffers_are_refused),
 	};
 
