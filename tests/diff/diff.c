@@ -220,7 +220,7 @@ static int run(struct run *r, uint64_t operations)
 	printf("%s: %" PRIu64 " operations, seed %" PRIu64 ": 0 mismatches\n", r->board->name,
 	       r->done, r->seed);
 	if (r->board->set == FM_FLASH_AMD && !coverage_print(&r->coverage) && r->done >= COVERED)
-		return DIFFERS;
+		return TROUBLE;
 	return 0;
 }
 

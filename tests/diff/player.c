@@ -145,6 +145,8 @@ bool player_run(struct player *p, struct qtest_op *ops, size_t count)
 	uint32_t *flag = (uint32_t *)(void *)((uint8_t *)p->ram + FLAG);
 	size_t at = TABLE;
 
+	if (count > PLAYER_OPS)
+		return false;
 	for (size_t i = 0; i < count; i++, at += RECORD)
 		put_op(p, at, &ops[i]);
 	put(p, at + HANDLER, END);

@@ -210,7 +210,8 @@ static void new_errors_from_before_fail_the_next_until_they_are_cleared(void **s
 
 /* --- saved state -------------------------------------------------------------------------- */
 
-#define AT_CHIP (12u + 15u + 4u + 8u + 38u)
+#define AT_QUIRKS (12u + 15u + 4u + 8u + 27u)
+#define AT_CHIP (AT_QUIRKS + 11u)
 #define CHIP_LEFT 9u
 #define CHIP_WINDOW 13u
 #define CHIP_LO 21u
@@ -296,6 +297,32 @@ static void impossible_buffers_are_refused(void **state)
 	assert_false(takes("qemu-new", 3, 3, CHIP_WORDS, 4, 0));
 }
 
+/* A state that only lacks the right quirks: a window is open, its bytes are there. */
+static void an_old_bank_holds_nothing(void **state)
+{
+	struct fm_flash_config old = bank_config();
+	struct fm_error err = { 0 };
+	struct bank a, b;
+	uint8_t *bytes;
+	void *saved;
+	size_t len;
+
+	assert_int_equal(fm_flash_profile("qemu-old", &old, NULL), 0);
+	init(&a, "qemu-new");
+	init(&b, "qemu-old");
+	start(&a, 0, 3);
+	w4(&a, 0, 0);
+	assert_int_equal(fm_dev_save(a.dev, &saved, &len, NULL), 0);
+	bytes = saved;
+	fmi_put_le32(bytes + AT_QUIRKS, old.quirks);
+	fmi_put_le32(bytes + len - 4, fmi_crc32(0, bytes, len - 4));
+	assert_int_equal(fm_dev_load(b.dev, bytes, len, &err), FM_ERR_FORMAT);
+	assert_non_null(strstr(err.msg, "no sequence leads to"));
+	free(saved);
+	bank_exit(&a);
+	bank_exit(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +338,7 @@ int main(void)
 		cmocka_unit_test(new_errors_from_before_fail_the_next_until_they_are_cleared),
 		cmocka_unit_test(a_buffer_is_saved_and_loaded_at_each_of_its_cycles),
 		cmocka_unit_test(impossible_buffers_are_refused),
+		cmocka_unit_test(an_old_bank_holds_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
