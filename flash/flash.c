@@ -55,7 +55,10 @@ static int flash_sanitize(void *state, struct fm_error *err)
 				    "%s: the bank is read-only, expected a writable one",
 				    fm_dev_name(f->dev));
 	/* Words held for a program, under way or suspended, are contents too. */
-	reset_chips(f);
+	if (f->qemu.on)
+		fmi_qemu_bank_reset(f, FM_RESET_POWER_ON);
+	else
+		reset_chips(f);
 	fmi_array_sanitize(f);
 	return flash_flush(f, err);
 }

@@ -369,14 +369,3 @@ bool fmi_qemu_amd_valid(const struct fmi_qemu_amd *m, const struct fmi_qemu_amd_
 	/* Sectors that were named more than once are marked once. */
 	return marked <= m->sectors && !marked == !m->sectors;
 }
-
-const char *fmi_qemu_amd_state_name(enum fmi_qemu_amd_state state)
-{
-	static const char *const names[FMI_QEMU_AMD_STATES] = {
-		"ready",         "unlock-2",   "command", "autoselect",
-		"program-data",  "erase-1",    "erase-2", "erase-3",
-		"erase-sectors", "erase-chip", "query",   "autoselect-query",
-	};
-
-	return state < FMI_QEMU_AMD_STATES ? names[state] : "unknown";
-}

@@ -101,7 +101,5 @@ bool fmi_qemu_amd_tick(struct fmi_qemu_amd *m, const struct fmi_qemu_amd_part *p
 /* Could a bank with that many marked sectors be in this state? For what comes from outside. */
 bool fmi_qemu_amd_valid(const struct fmi_qemu_amd *m, const struct fmi_qemu_amd_part *part,
 			uint32_t marked);
-/* "ready", ...; never NULL. */
-const char *fmi_qemu_amd_state_name(enum fmi_qemu_amd_state state);
 
 #endif

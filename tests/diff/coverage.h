@@ -18,6 +18,7 @@ enum coverage_case {
 	COVER_STRAY,           /* a timer runs that nothing waits for */
 	COVER_STRAY_FIRED,     /* it broke off what was under way */
 	COVER_BYPASS_DONE,     /* an erase in bypass came to its end */
+	COVER_BYPASS_MAPPED,   /* memory, in spite of bypass */
 	COVER_RESET,           /* while a timer ran, */
 	COVER_RESET_SUSPENDED, /* or an erase was suspended */
 	COVER_MAPPED_AGAIN,    /* by the number of reads */

@@ -183,8 +183,7 @@ static void make_batch(struct run *r)
 	r->still = !r->board->ram_len || below(r, 8);
 	if (r->still && r->board->ram_len)
 		len = 1 + below(r, STILL_OPS);
-	r->cut = false;
-	while (r->nops < len && !r->cut) {
+	while (!r->nops || (r->nops < len && !r->cut)) {
 		if (r->board->set == FM_FLASH_AMD)
 			grammar_amd(r);
 		else

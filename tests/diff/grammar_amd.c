@@ -90,6 +90,15 @@ static void program_word(struct run *r)
 	say_read(r, off, any_size(r));
 }
 
+/* Reads without a write, until a suspended sector shows the array. */
+static void read_much(struct run *r)
+{
+	unsigned n = below(r, 3) ? READS_TO_MAP - 2 + below(r, 5) : below(r, READS_TO_MAP);
+
+	while (n--)
+		say_read(r, any_off(r), any_size(r));
+}
+
 static void in_bypass(struct run *r)
 {
 	switch (below(r, 6)) {
@@ -147,15 +156,6 @@ static void identify(struct run *r)
 	look(r);
 	if (below(r, 4))
 		command(r, any_off(r), 0xf0);
-}
-
-/* Reads without a write, until a suspended sector shows the array. */
-static void read_much(struct run *r)
-{
-	unsigned n = below(r, 3) ? READS_TO_MAP - 2 + below(r, 5) : below(r, READS_TO_MAP);
-
-	while (n--)
-		say_read(r, any_off(r), any_size(r));
 }
 
 /* What guests do while an erase is suspended. */
@@ -303,6 +303,18 @@ static void stray(struct run *r)
 		say_read(r, below(r, 8), any_size(r));
 }
 
+/* The same in bypass, which a reset does not end, nor reads; then the timer finds the bank memory. */
+static void stray_in_bypass(struct run *r)
+{
+	start(r, 0x20);
+	command(r, any_off(r), 0x80);
+	unlock(r);
+	command(r, any_off(r), 0x30);
+	say_reset(r);
+	read_much(r);
+	r->cut = r->still;
+}
+
 static void anything(struct run *r)
 {
 	for (unsigned n = 1 + below(r, 6); n; n--) {
@@ -333,8 +345,22 @@ void grammar_amd_tables(struct run *r)
 	say_write(r, 0, width, 0xf0);
 }
 
+/* What the end of the timers in the batch before has led to. */
+static void after_cut(struct run *r)
+{
+	if (!below(r, 3))
+		command(r, any_off(r), 0x90);
+	for (unsigned n = 1 + below(r, 2); n; n--)
+		say_read(r, below(r, 8), any_size(r));
+}
+
 void grammar_amd(struct run *r)
 {
+	if (r->cut && !r->nops) {
+		r->cut = false;
+		after_cut(r);
+		return;
+	}
 	switch (below(r, 16)) {
 	case 0:
 	case 1:
@@ -371,6 +397,8 @@ void grammar_amd(struct run *r)
 	case 13:
 		if (!below(r, 4))
 			read_much(r);
+		else if (below(r, 2))
+			stray_in_bypass(r);
 		else
 			stray(r);
 		break;

@@ -2,6 +2,8 @@
 /* A bank of AMD chips as QEMU has it. tests/diff has the same held against QEMU itself. */
 #include "tests/unit/qemu_amd_bank.h"
 
+#include "flash/qemu_amd.h"
+
 /* --- words and codes ------------------------------------------------------------------------ */
 
 static void a_program_clears_bits_at_once(void **state)
@@ -417,6 +419,45 @@ static void the_piece_after_the_43rd_read_is_memory(void **state)
 	bank_exit(&b);
 }
 
+static void in_bypass_a_bank_that_became_memory_stays_so(void **state)
+{
+	struct bank b;
+	void *saved;
+	size_t len;
+
+	init(&b);
+	start(&b, 0x20);
+	w2(&b, 0, 0x80);
+	w2(&b, AT_555, 0xaa);
+	w2(&b, AT_2AA, 0x55);
+	w2(&b, 0, 0x30);
+	fm_dev_reset(b.dev, FM_RESET_SYSTEM);
+	for (unsigned n = 0; n < 43; n++)
+		r2(&b, 0);
+	assert_true(mapped(&b));
+	/* The timer that is left leads to bypass's command, from which codes do not show. */
+	assert_int_equal(fm_dev_tick(b.dev, WINDOW_NS), 0);
+	w2(&b, 0, 0x90);
+	assert_int_equal(r2(&b, 0), 0xffff);
+	assert_int_equal(fm_dev_save(b.dev, &saved, &len, NULL), 0);
+	assert_int_equal(fm_dev_load(b.dev, saved, len, NULL), 0);
+	free(saved);
+	bank_exit(&b);
+}
+
+/* The bank ticks before it writes; the machine does not rely on it. */
+static void a_suspend_after_the_deadline_leaves_one_nanosecond(void **state)
+{
+	const struct fmi_qemu_amd_part part = { 2, SECTOR_NS, CHIP_NS };
+	struct fmi_qemu_amd m = {
+		.state = FMI_QEMU_AMD_SECTORS, .dq = FMI_QEMU_DQ3, .sectors = 1, .deadline_ns = 100
+	};
+
+	fmi_qemu_amd_write(&m, &part, &(struct fmi_qemu_amd_cycle){ .value = 0xb0, .now_ns = 200 });
+	assert_int_equal(m.remaining_ns, 1);
+	assert_int_equal(m.deadline_ns, FM_NEVER);
+}
+
 static void a_debug_read_shows_the_array_and_toggles_nothing(void **state)
 {
 	uint64_t value = 0;
@@ -542,6 +583,8 @@ int main(void)
 		cmocka_unit_test(suspend_and_resume_without_an_erase_do_nothing_good),
 		cmocka_unit_test(after_43_reads_the_bank_is_memory_again),
 		cmocka_unit_test(the_piece_after_the_43rd_read_is_memory),
+		cmocka_unit_test(in_bypass_a_bank_that_became_memory_stays_so),
+		cmocka_unit_test(a_suspend_after_the_deadline_leaves_one_nanosecond),
 		cmocka_unit_test(a_debug_read_shows_the_array_and_toggles_nothing),
 		cmocka_unit_test(a_system_reset_stops_no_timer_and_forgets_no_erase),
 		cmocka_unit_test(power_makes_the_bank_new),

@@ -214,11 +214,32 @@ static void any_flipped_bit_is_survived(void **state)
 	bank_exit(&b);
 }
 
+static void a_sanitized_bank_has_given_up_its_erase(void **state)
+{
+	struct bank a, b;
+	struct saved s;
+
+	init(&a);
+	init(&b);
+	memset(a.array, 0, LEN);
+	erase(&a, 0);
+	assert_int_equal(fm_dev_sanitize(a.dev, NULL), 0);
+	assert_true(mapped(&a));
+	assert_int_equal(fm_dev_next_deadline_ns(a.dev), FM_NEVER);
+	assert_true(all_bytes(a.array, LEN, 0xff));
+	s = save(&a);
+	assert_int_equal(fm_dev_load(b.dev, s.bytes, s.len, NULL), 0);
+	free(s.bytes);
+	bank_exit(&a);
+	bank_exit(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_loaded_bank_has_the_same_future_at_any_cycle),
 		cmocka_unit_test(a_saved_erase_ends_by_the_clock_of_whoever_loads_it),
+		cmocka_unit_test(a_sanitized_bank_has_given_up_its_erase),
 		cmocka_unit_test(impossible_states_are_refused),
 		cmocka_unit_test(any_flipped_bit_is_survived),
 	};
