@@ -188,7 +188,7 @@ unsigned fmi_access_tick(void *state, uint64_t now_ns)
 	unsigned effects = 0;
 	uint64_t due;
 
-	if (now_ns <= f->part.now_ns)
+	if (now_ns < f->part.now_ns)
 		return 0;
 	f->part.now_ns = now_ns;
 	if (f->qemu.on)

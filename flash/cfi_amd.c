@@ -300,9 +300,14 @@ static struct fmi_amd_step confirm(struct fmi_amd *chip, const struct fmi_geomet
 }
 
 /* Out of an abort there is one way. Its last address is 555, in both modes or by table AAA. */
-static struct fmi_amd_step aborted(struct fmi_amd *chip, const struct fmi_geometry *geo,
-				   uint64_t off, uint8_t value)
+static struct fmi_amd_step aborted(struct fmi_amd *chip, const struct fmi_part *part, uint64_t off,
+				   uint8_t value)
 {
+	const struct fmi_geometry *geo = part->geo;
+
+	/* The status register says what happened, here too: bit 3 is for nothing else. */
+	if (value == READ_STATUS && status_register(chip, part, off, value))
+		return go(chip, FMI_AMD_ABORTED, FMI_AMD_NOTE_READ_STATUS);
 	if (value == UNLOCK_1 && fmi_amd_at_first(geo, off))
 		return go(chip, FMI_AMD_ABORTED_2, FMI_AMD_NOTE_NONE);
 	if (chip->state == FMI_AMD_ABORTED_2 && value == UNLOCK_2 && at_second(geo, off))
@@ -310,6 +315,7 @@ static struct fmi_amd_step aborted(struct fmi_amd *chip, const struct fmi_geomet
 	if (chip->state != FMI_AMD_ABORTED_3 || value != RESET)
 		return go(chip, FMI_AMD_ABORTED, FMI_AMD_NOTE_STILL_ABORTED);
 	chip->mode = fmi_amd_home(chip);
+	chip->after = FMI_AMD_SHOW_ARRAY;
 	chip->toggle = false;
 	chip->sr = 0;
 	return act(chip, FMI_AMD_READY, FMI_ACTION_BUFFER_DROP, FMI_AMD_NOTE_ABORT_RESET);
@@ -401,7 +407,7 @@ struct fmi_amd_step fmi_amd_write(struct fmi_amd *chip, const struct fmi_part *p
 	case FMI_AMD_ABORTED:
 	case FMI_AMD_ABORTED_2:
 	case FMI_AMD_ABORTED_3:
-		return aborted(chip, part->geo, off, code);
+		return aborted(chip, part, off, code);
 	case FMI_AMD_WINDOW:
 	case FMI_AMD_BUSY:
 	case FMI_AMD_FAILED:

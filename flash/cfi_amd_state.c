@@ -74,7 +74,8 @@ static bool mode_fits(const struct fmi_amd *chip, enum fmi_amd_mode mode)
 static bool may_show_register(enum fmi_amd_state state)
 {
 	return state == FMI_AMD_READY || state == FMI_AMD_UNLOCK_2 || state == FMI_AMD_COMMAND ||
-	       state == FMI_AMD_WINDOW || state == FMI_AMD_BUSY || state == FMI_AMD_FAILED;
+	       state == FMI_AMD_WINDOW || state == FMI_AMD_BUSY || state == FMI_AMD_FAILED ||
+	       state == FMI_AMD_ABORTED || state == FMI_AMD_ABORTED_2 || state == FMI_AMD_ABORTED_3;
 }
 
 static bool mode_valid(const struct fmi_amd *chip, const struct fmi_part *part)

@@ -79,9 +79,13 @@ struct fmi_amd_step fmi_amd_resume(struct fmi_amd *chip, const struct fmi_part *
 		chip->erase = (struct fmi_op){ 0 };
 		window = !chip->op.left_ns;
 	}
+	/* The window is over as soon as the clock moves. */
+	if (window)
+		chip->op.left_ns = 1;
 	fmi_op_resume(&chip->op, part->now_ns);
 	chip->state = window ? FMI_AMD_WINDOW : FMI_AMD_BUSY;
 	chip->mode = FMI_AMD_SHOW_STATUS;
+	chip->after = FMI_AMD_SHOW_ARRAY;
 	chip->toggle = false;
 	chip->toggle2 = false;
 	return note(FMI_AMD_NOTE_RESUME);
