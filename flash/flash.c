@@ -222,6 +222,15 @@ static int check_image(const struct fm_flash_config *c, const char *name, struct
 	return 0;
 }
 
+/* Traits that mean nothing to chips of a set. */
+static unsigned others_traits(enum fm_flash_set set)
+{
+	if (set == FM_FLASH_AMD)
+		return FM_FLASH_NO_LOCK_DOWN | FM_FLASH_NO_CONFIGURATION | FM_FLASH_LOCKS_PERSIST |
+		       FM_FLASH_LOCKED_AT_RESET;
+	return FM_FLASH_NO_BYPASS | FM_FLASH_NO_STATUS | FM_FLASH_WP_FIRST | FM_FLASH_WP_LAST;
+}
+
 static int check(const struct fm_flash_config *c, const char *name, struct fm_error *err)
 {
 	if ((unsigned)c->set > FM_FLASH_INTEL_STANDARD)
@@ -238,6 +247,12 @@ static int check(const struct fm_flash_config *c, const char *name, struct fm_er
 	if (c->traits >> TRAITS)
 		return BAD(err, "%s: fm_flash_config.traits is 0x%x, expected bits below 0x%x",
 			   name, c->traits, 1u << TRAITS);
+	if (c->traits & others_traits(c->set))
+		return BAD(
+			err,
+			"%s: fm_flash_config.traits is 0x%x, expected none of 0x%x, which are of "
+			"the other command set",
+			name, c->traits, others_traits(c->set));
 	if (c->pins & ~FMI_FLASH_PINS)
 		return BAD(err, "%s: fm_flash_config.pins is 0x%x, expected bits of 0x%x", name,
 			   c->pins, FMI_FLASH_PINS);

@@ -4,16 +4,22 @@
  * commands, at offsets near the edges of blocks. What must hold after every access:
  *  - the array changed only as the medium operations say, by programs 1 to 0, by erases 0 to 1;
  *  - FM_EFF_DIRTY came if and only if it changed, and the dirty log has the place;
- *  - FM_EFF_REMAP came if and only if the bank turned from mappable to not, or back;
+ *  - FM_EFF_REMAP came if and only if the bank turned from mappable to not, or back, or its hint did;
  *  - the image holds what the array holds, unless a write failed and no flush has succeeded since;
- *  - a bank that a saved state was loaded into does the same as the one it was saved from.
+ *  - a bank that a saved state was loaded into, at another time of its clock, does the same as the one
+ *    it was saved from;
+ *  - a state that was changed is refused, or is one that a bank can be in.
  * The array ends, and begins, where no memory is.
  */
+#include "fuzz/flash_cycles.h"
 #include "fuzz/memfile.h"
 #include "fuzz/tape.h"
 
 #include <firmem/dirty.h>
 #include <firmem/flash.h>
+
+#include "devices/bytes.h"
+#include "devices/crc32.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -25,11 +31,16 @@ struct side {
 	uint8_t *array;
 	struct fm_block *block;
 	struct fm_dev *dev;
+	uint64_t now_ns;
 };
 
 struct run {
 	struct tape tape;
 	struct fm_flash_config cfg;
+	struct fm_flash_health health;
+	struct fm_flash_stuck stuck[3];
+	uint32_t bad;
+	struct fm_block *registers;
 	unsigned line; /* AMD: the next of its sequences' cycles */
 	uint64_t len;
 	uint64_t edges[FM_FLASH_REGIONS * 2 + 1]; /* where blocks begin, some of them */
@@ -86,18 +97,53 @@ static void choose_quirks(struct run *r)
 	r->cfg.quirks = quirks;
 }
 
-/* As QEMU has it, with its table or without. */
-static void choose_amd_quirks(struct run *r)
+/* Wear and failures, seldom enough that most operations succeed. */
+static void choose_health(struct run *r)
 {
-	if (!tape_one_in(&r->tape, 3))
+	struct tape *t = &r->tape;
+	struct fm_flash_health *health = &r->health;
+
+	if (!tape_one_in(t, 3))
 		return;
-	r->cfg.quirks = FM_FLASH_QUIRK_QEMU_AMD;
-	if (tape_one_in(&r->tape, 2))
-		r->cfg.quirks |= FM_FLASH_QUIRK_QEMU_TABLE;
-	if (!tape_one_in(&r->tape, 8)) {
-		r->cfg.chip_width = r->cfg.bank_width;
-		r->cfg.byte_mode = false;
+	health->struct_size = sizeof(*health);
+	health->endurance = tape_below(t, 4) * 3;
+	health->nstuck = tape_below(t, 4);
+	for (size_t i = 0; i < health->nstuck; i++) {
+		r->stuck[i].off =
+			tape_one_in(t, 2) ? tape_below(t, 16) : tape_number(t, 3) % r->len;
+		r->stuck[i].zeros = tape_u8(t);
+		r->stuck[i].ones = tape_u8(t) & (uint8_t)~r->stuck[i].zeros;
 	}
+	health->stuck = r->stuck;
+	health->nbad = tape_below(t, 2);
+	r->bad = tape_below(t, 8);
+	health->bad = &r->bad;
+	health->fail_program = tape_below(t, 8);
+	health->fail_erase = tape_below(t, 4);
+	health->program_ppm = tape_below(t, 3) * 50000;
+	health->erase_ppm = tape_below(t, 3) * 50000;
+	health->seed = tape_u8(t);
+	r->cfg.health = health;
+}
+
+/* Time, traits and the bus, now and then with something that does not go together. */
+static void choose_part(struct run *r)
+{
+	struct tape *t = &r->tape;
+	struct fm_flash_config *cfg = &r->cfg;
+
+	cfg->traits = tape_one_in(t, 2) ? (unsigned)tape_number(t, 2) & 0xfff : 0;
+	/* Both sets have traits that the other's chips cannot lack. */
+	if (!tape_one_in(t, 16))
+		cfg->traits &= cfg->set == FM_FLASH_AMD ? ~0x328u : ~0xcc0u;
+	cfg->time = cfg->quirks && !tape_one_in(t, 16) ? 0 : tape_below(t, 3);
+	for (unsigned i = 0; i < 4; i++)
+		(&cfg->times.word_us)[i] = (uint8_t)tape_below(t, i < 2 ? 5 : 3);
+	cfg->big_endian = !(cfg->quirks & FM_FLASH_QUIRK_ONE_STATE) && tape_one_in(t, 4);
+	cfg->secure_only = tape_one_in(t, 6);
+	cfg->pins = tape_one_in(t, 4) ? tape_below(t, 4) : 0;
+	cfg->unique = tape_u8(t);
+	choose_health(r);
 }
 
 static void choose_geometry(struct run *r)
@@ -131,8 +177,21 @@ static void choose_geometry(struct run *r)
 	cfg->byte_mode = cfg->set == FM_FLASH_AMD && cfg->chip_width == 1 && tape_one_in(t, 2);
 	if (cfg->set == FM_FLASH_INTEL)
 		choose_quirks(r);
-	else
-		choose_amd_quirks(r);
+	choose_part(r);
+}
+
+/* What is non-volatile beside the array, in a block of its own, now and then. */
+static void make_registers(struct run *r)
+{
+	struct fm_block_config cfg = { .struct_size = sizeof(cfg),
+				      .name = "registers",
+				      .role = FM_ROLE_FLASH_VARS };
+
+	if (!tape_one_in(&r->tape, 3) || fm_flash_registers_len(&r->cfg, &cfg.len, NULL))
+		return;
+	TAPE_CHECK(!fm_block_new(&r->registers, &cfg, NULL));
+	memset(fm_block_ptr(r->registers), 0xff, cfg.len);
+	r->cfg.registers = r->registers;
 }
 
 static void make_block(struct side *side, uint8_t *end, uint64_t len)
@@ -186,6 +245,7 @@ static bool begin(struct run *r)
 		memset(r->one.array + i, i / 64 % 3 ? 0xff : tape_u8(&r->tape), 64);
 	memfile_init(&r->file, &r->io, r->one.array, r->len);
 	r->cfg.block = r->one.block;
+	make_registers(r);
 	r->cfg.image = "image";
 	r->cfg.io = &r->io;
 	if (fm_flash_new(&r->one.dev, &r->cfg, &err)) {
@@ -206,18 +266,40 @@ static void end(struct run *r)
 	fm_block_free(r->twin.block);
 	fm_dev_free(r->one.dev);
 	fm_block_free(r->one.block);
+	fm_block_free(r->registers);
 	memfile_exit(&r->file);
 	free(r->told);
 }
 
-static bool mappable(const struct run *r)
+/* How it maps: a number that is another one when that has changed. */
+static unsigned view(const struct run *r, const struct side *side)
 {
 	struct fm_mapping m;
 
-	TAPE_CHECK(!fm_dev_map(r->one.dev, r->len - 1, &m));
-	TAPE_CHECK(m.off == 0 && m.len == r->len && m.block == r->one.block && !m.block_off);
+	TAPE_CHECK(!fm_dev_map(side->dev, r->len - 1, &m));
+	TAPE_CHECK(m.off == 0 && m.len == r->len && m.block == side->block && !m.block_off);
 	TAPE_CHECK(m.prot == 0 || m.prot == (FM_MAP_READ | FM_MAP_EXEC));
-	return m.prot != 0;
+	TAPE_CHECK(!m.flags || (m.flags == FM_MAP_HINT_TRAP && m.prot));
+	return m.prot | m.flags << 8;
+}
+
+static bool mappable(const struct run *r)
+{
+	return view(r, &r->one);
+}
+
+/* What the twin did, whose hint has a history of its own. */
+static void check_twin(struct run *r, unsigned effects, unsigned twins, unsigned was)
+{
+	const unsigned own = FM_EFF_REMAP | FM_EFF_IOERR;
+	uint64_t one = fm_dev_next_deadline_ns(r->one.dev);
+	uint64_t other = fm_dev_next_deadline_ns(r->twin.dev);
+
+	TAPE_CHECK((twins & ~own) == (effects & ~own));
+	TAPE_CHECK(!!(twins & FM_EFF_REMAP) == (was != view(r, &r->twin)));
+	TAPE_CHECK(!view(r, &r->twin) == !view(r, &r->one));
+	TAPE_CHECK((one == FM_NEVER) == (other == FM_NEVER));
+	TAPE_CHECK(one == FM_NEVER || one - r->one.now_ns == other - r->twin.now_ns);
 }
 
 /* --- one access -------------------------------------------------------------------------- */
@@ -251,10 +333,6 @@ static uint64_t to_all(const struct run *r, uint64_t one)
 
 static uint64_t choose_value(struct run *r)
 {
-	static const uint8_t commands[] = {
-		0xff, 0x00, 0xf0, 0x10, 0x40, 0x40, 0x20, 0x20, 0x50, 0x60, 0x70, 0x90,
-		0x98, 0xb0, 0xd0, 0xd0, 0xd0, 0xe8, 0xe8, 0xe8, 0x01, 0x2f, 0xaa, 0x55,
-	};
 	struct tape *t = &r->tape;
 	uint64_t one;
 
@@ -268,7 +346,7 @@ static uint64_t choose_value(struct run *r)
 		one = tape_u8(t) * 0x01010101u;
 		break;
 	default:
-		one = commands[tape_below(t, sizeof(commands))];
+		one = flash_commands[tape_below(t, sizeof(flash_commands))];
 		break;
 	}
 	if (tape_one_in(t, 16)) /* for one chip only */
@@ -281,36 +359,15 @@ static uint64_t choose_value(struct run *r)
  */
 static void choose_amd_cycle(struct run *r, uint64_t *off, uint64_t *value)
 {
-	enum {
-		FIRST = 0x1000,
-		SECOND,
-		ANY
-	};
-	static const struct {
-		uint16_t word;
-		uint8_t code;
-	} cycles[] = {
-		{ FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0xa0 },  { ANY, 0x5a },
-		{ FIRST, 0xaa },  { SECOND, 0x55 }, { 0, 0x25 },      { 0, 2 },
-		{ 1, 0x11 },      { 3, 0x80 },      { 2, 0x44 },      { 0, 0x29 },
-		{ FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0xf0 },  { FIRST, 0xaa },
-		{ SECOND, 0x55 }, { FIRST, 0x80 },  { FIRST, 0xaa },  { SECOND, 0x55 },
-		{ ANY, 0x30 },    { ANY, 0x30 },    { FIRST, 0xaa },  { SECOND, 0x55 },
-		{ FIRST, 0x80 },  { FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0x10 },
-		{ FIRST, 0xaa },  { SECOND, 0x55 }, { FIRST, 0x90 },  { 0x55, 0x98 },
-		{ 0xaa, 0x98 },   { 0, 0xf0 },      { FIRST, 0xaa },  { SECOND, 0x55 },
-		{ FIRST, 0x20 },  { ANY, 0xa0 },    { ANY, 0x77 },    { ANY, 0x80 },
-		{ ANY, 0x30 },    { 0, 0x90 },      { 0, 0x00 },
-	};
+	const struct flash_cycle *c;
 	uint32_t first = r->cfg.byte_mode ? 0xaaa : 0x555;
 	uint32_t second = r->cfg.byte_mode ? 0x555 : 0x2aa;
-	unsigned i;
 
-	if (tape_one_in(&r->tape, 32))
-		r->line = tape_below(&r->tape, sizeof(cycles) / sizeof(cycles[0]));
-	i = r->line++ % (sizeof(cycles) / sizeof(cycles[0]));
-	*value = to_all(r, cycles[i].code);
-	switch (cycles[i].word) {
+	if (tape_one_in(&r->tape, 24))
+		r->line = tape_below(&r->tape, FLASH_AMD_CYCLES);
+	c = &flash_amd_cycles[r->line++ % FLASH_AMD_CYCLES];
+	*value = to_all(r, c->code);
+	switch (c->word) {
 	case FIRST:
 		*off = (uint64_t)first * r->cfg.bank_width;
 		break;
@@ -321,7 +378,7 @@ static void choose_amd_cycle(struct run *r, uint64_t *off, uint64_t *value)
 		*off = choose_offset(r, r->cfg.bank_width);
 		break;
 	default:
-		*off = (uint64_t)cycles[i].word * r->cfg.bank_width;
+		*off = (uint64_t)c->word * r->cfg.bank_width;
 		break;
 	}
 }
@@ -338,11 +395,11 @@ static void check_dirty(struct run *r, const uint8_t *before)
 }
 
 /* After something that may have changed the bank. */
-static void check(struct run *r, unsigned effects, bool was_mappable)
+static void check(struct run *r, unsigned effects, unsigned was)
 {
 	TAPE_CHECK(!memcmp(r->told, r->one.array, r->len));
 	TAPE_CHECK(!!(effects & FM_EFF_DIRTY) == r->changed);
-	TAPE_CHECK(!!(effects & FM_EFF_REMAP) == (was_mappable != mappable(r)));
+	TAPE_CHECK(!!(effects & FM_EFF_REMAP) == (was != view(r, &r->one)));
 	TAPE_CHECK(!!(effects & FM_EFF_IOERR) == r->file.failed);
 	r->behind |= r->file.failed;
 	if (!r->behind)
@@ -360,10 +417,10 @@ static void do_write(struct run *r, struct fm_attrs attrs)
 		tape_one_in(&r->tape, 5) ? 1u << tape_below(&r->tape, 4) : r->cfg.bank_width;
 	uint64_t off = choose_offset(r, size);
 	uint64_t value = choose_value(r);
-	bool was = mappable(r);
+	unsigned was = view(r, &r->one);
 	uint8_t *before = malloc(r->len);
-	unsigned effects;
-	bool inside;
+	unsigned effects, twins;
+	bool inside, allowed = !attrs.debug && (!r->cfg.secure_only || attrs.secure);
 
 	if (r->cfg.set == FM_FLASH_AMD && !tape_one_in(&r->tape, 6)) {
 		size = r->cfg.bank_width;
@@ -374,10 +431,13 @@ static void do_write(struct run *r, struct fm_attrs attrs)
 	r->file.failing = tape_one_in(&r->tape, 24);
 	effects = fm_dev_write(r->one.dev, off, size, value, attrs);
 	r->file.failing = false;
-	TAPE_CHECK(!!(effects & FM_EFF_FAULT) == (!inside || attrs.debug));
-	if (r->twin.dev)
-		TAPE_CHECK(fm_dev_write(r->twin.dev, off, size, value, attrs) ==
-			   (effects & ~(unsigned)FM_EFF_IOERR));
+	TAPE_CHECK(!!(effects & FM_EFF_FAULT) == (!inside || !allowed));
+	if (r->twin.dev) {
+		unsigned twin_was = view(r, &r->twin);
+
+		twins = fm_dev_write(r->twin.dev, off, size, value, attrs);
+		check_twin(r, effects, twins, twin_was);
+	}
 	check_dirty(r, before);
 	free(before);
 	check(r, effects, was);
@@ -388,19 +448,22 @@ static void do_read(struct run *r, struct fm_attrs attrs)
 	unsigned size = 1u << tape_below(&r->tape, 4);
 	uint64_t off = choose_offset(r, size);
 	bool inside = size <= r->len && off <= r->len - size;
-	bool was = mappable(r);
-	bool plain = was || attrs.debug;
+	unsigned was = view(r, &r->one);
+	bool plain = was || attrs.debug || (r->cfg.secure_only && !attrs.secure);
 	uint64_t value, other;
 	unsigned effects = fm_dev_read(r->one.dev, off, size, &value, attrs);
 
 	/* A read ends what only lasts until a read. */
 	TAPE_CHECK((effects & ~(unsigned)FM_EFF_REMAP) == (inside ? 0 : FM_EFF_FAULT));
-	TAPE_CHECK(!(effects & FM_EFF_REMAP) || (r->cfg.set == FM_FLASH_AMD && !plain));
+	TAPE_CHECK(!(effects & FM_EFF_REMAP) || was || (r->cfg.set == FM_FLASH_AMD && !plain));
 	for (unsigned i = 0; inside && plain && i < size; i++)
 		TAPE_CHECK((uint8_t)(value >> (8 * i)) == r->one.array[off + i]);
 	if (r->twin.dev) {
-		TAPE_CHECK(fm_dev_read(r->twin.dev, off, size, &other, attrs) == effects);
+		unsigned twin_was = view(r, &r->twin);
+		unsigned twins = fm_dev_read(r->twin.dev, off, size, &other, attrs);
+
 		TAPE_CHECK(value == other);
+		check_twin(r, effects, twins, twin_was);
 	}
 	check(r, effects, was);
 }
@@ -417,8 +480,53 @@ static void make_twin(struct run *r)
 	memcpy(r->twin.array, r->one.array, r->len);
 	cfg.block = r->twin.block;
 	cfg.image = NULL;
+	cfg.registers = NULL;
 	TAPE_CHECK(!fm_flash_new(&r->twin.dev, &cfg, NULL));
-	fm_dev_tick(r->twin.dev, r->now_ns);
+	r->twin.now_ns = tape_number(&r->tape, 3);
+	fm_dev_tick(r->twin.dev, r->twin.now_ns);
+}
+
+/*
+ * A state with some bytes changed: refused, or one that a bank can be in, and be driven from. Behind
+ * the frame's header, whose checksum is made right again.
+ */
+static void load_changed(struct run *r, uint8_t *saved, size_t len)
+{
+	const uint64_t value = choose_value(r);
+	void *again;
+	size_t len2;
+
+	for (unsigned n = 1 + tape_below(&r->tape, 2); n; n--) {
+		size_t at = 40 + tape_number(&r->tape, 2) % (len - 44);
+
+		saved[at] ^= (uint8_t)(1u << tape_below(&r->tape, 8));
+	}
+	fmi_put_le32(saved + len - 4, fmi_crc32(0, saved, len - 4));
+	if (fm_dev_load(r->twin.dev, saved, len, NULL))
+		return;
+	TAPE_CHECK(!fm_dev_save(r->twin.dev, &again, &len2, NULL));
+	TAPE_CHECK(len == len2 && !memcmp(saved, again, len));
+	free(again);
+	for (unsigned n = 0; n < 4; n++) {
+		uint64_t out, due = fm_dev_next_deadline_ns(r->twin.dev);
+
+		fm_dev_write(r->twin.dev, choose_offset(r, 8), r->cfg.bank_width, value,
+			     FM_ATTRS_NONE);
+		fm_dev_read(r->twin.dev, choose_offset(r, 8), 8, &out, FM_ATTRS_NONE);
+		if (due != FM_NEVER && due > r->twin.now_ns && due < UINT64_MAX / 2)
+			r->twin.now_ns = due;
+		fm_dev_tick(r->twin.dev, r->twin.now_ns);
+	}
+}
+
+/* A state that was saved from a bank like it. */
+static void load(struct fm_dev *dev, const void *saved, size_t len)
+{
+	struct fm_error err = { 0 };
+
+	if (fm_dev_load(dev, saved, len, &err))
+		fprintf(stderr, "%s\n", err.msg);
+	TAPE_CHECK(!err.code);
 }
 
 static void do_save(struct run *r)
@@ -428,15 +536,21 @@ static void do_save(struct run *r)
 
 	make_twin(r);
 	TAPE_CHECK(!fm_dev_save(r->one.dev, &saved, &len, NULL));
-	TAPE_CHECK(!fm_dev_load(r->twin.dev, saved, len, NULL));
+	load(r->twin.dev, saved, len);
 	TAPE_CHECK(!fm_dev_save(r->twin.dev, &again, &len2, NULL));
 	TAPE_CHECK(len == len2 && !memcmp(saved, again, len));
 	if (tape_one_in(&r->tape, 4)) /* into itself */
-		TAPE_CHECK(!fm_dev_load(r->one.dev, saved, len, NULL));
+		load(r->one.dev, saved, len);
 	/* A broken one changes nothing. */
 	((uint8_t *)saved)[tape_number(&r->tape, 2) % len] ^=
 		(uint8_t)(1 + tape_below(&r->tape, 255));
 	TAPE_CHECK(fm_dev_load(r->twin.dev, saved, len, NULL) < 0);
+	memcpy(saved, again, len);
+	if (tape_one_in(&r->tape, 2)) {
+		load_changed(r, saved, len);
+		memcpy(r->twin.array, r->one.array, r->len);
+		load(r->twin.dev, again, len);
+	}
 	free(saved);
 	free(again);
 }
@@ -456,37 +570,87 @@ static void do_flush(struct run *r)
 		TAPE_CHECK(!memcmp(r->file.bytes, r->one.array, r->len));
 		TAPE_CHECK(!memcmp(r->file.synced, r->one.array, r->len));
 	}
-	check(r, 0, mappable(r));
+	check(r, 0, view(r, &r->one));
 }
 
 static void do_reset(struct run *r)
 {
 	enum fm_reset_kind kind = tape_below(&r->tape, FM_RESET_COUNT);
-	bool was = mappable(r);
+	unsigned was = view(r, &r->one);
 	unsigned effects = fm_dev_reset(r->one.dev, kind);
 
-	if (!(r->cfg.quirks & FM_FLASH_QUIRK_QEMU_AMD))
-		TAPE_CHECK(kind == FM_RESET_KEXEC || mappable(r));
-	if (r->twin.dev)
-		TAPE_CHECK(fm_dev_reset(r->twin.dev, kind) == effects);
+	TAPE_CHECK(kind == FM_RESET_KEXEC || mappable(r));
+	if (r->twin.dev) {
+		unsigned twin_was = view(r, &r->twin);
+
+		check_twin(r, effects, fm_dev_reset(r->twin.dev, kind), twin_was);
+	}
 	check(r, effects, was);
 }
 
-/* Up to a deadline, beyond it, or a little; a power of two of nanoseconds more. */
+/* A little, to the next deadline, just before it, or over all there are. */
+static uint64_t choose_pause(struct run *r)
+{
+	uint64_t due = fm_dev_next_deadline_ns(r->one.dev);
+
+	switch (tape_below(&r->tape, 5)) {
+	case 0:
+		return tape_number(&r->tape, 2);
+	case 1:
+		return UINT64_C(1) << 40;
+	case 2:
+		return due == FM_NEVER ? 0 : due - r->one.now_ns - 1;
+	default:
+		return due == FM_NEVER ? tape_u8(&r->tape) : due - r->one.now_ns;
+	}
+}
+
 static void do_tick(struct run *r)
 {
-	uint64_t deadline = fm_dev_next_deadline_ns(r->one.dev);
-	bool was = mappable(r);
+	uint64_t pause = choose_pause(r);
+	unsigned was = view(r, &r->one);
 	unsigned effects;
 
-	if (deadline != FM_NEVER && tape_one_in(&r->tape, 2))
-		r->now_ns = deadline;
-	r->now_ns += UINT64_C(1) << tape_below(&r->tape, 33);
-	effects = fm_dev_tick(r->one.dev, r->now_ns);
-	if (r->twin.dev)
-		TAPE_CHECK(fm_dev_tick(r->twin.dev, r->now_ns) == effects);
-	TAPE_CHECK(fm_dev_next_deadline_ns(r->one.dev) > r->now_ns);
+	r->one.now_ns += pause;
+	r->file.failing = tape_one_in(&r->tape, 24);
+	effects = fm_dev_tick(r->one.dev, r->one.now_ns);
+	r->file.failing = false;
+	TAPE_CHECK(fm_dev_next_deadline_ns(r->one.dev) > r->one.now_ns);
+	if (r->twin.dev) {
+		unsigned twin_was = view(r, &r->twin);
+
+		r->twin.now_ns += pause;
+		check_twin(r, effects, fm_dev_tick(r->twin.dev, r->twin.now_ns), twin_was);
+	}
 	check(r, effects, was);
+}
+
+static void do_pins(struct run *r)
+{
+	unsigned pins = tape_below(&r->tape, 8);
+	int rc = fm_flash_set_pins(r->one.dev, pins);
+
+	TAPE_CHECK(rc == (pins < 4 ? 0 : FM_ERR_ARG));
+	if (r->twin.dev)
+		TAPE_CHECK(fm_flash_set_pins(r->twin.dev, pins) == rc);
+}
+
+static void do_sanitize(struct run *r)
+{
+	int rc = fm_dev_sanitize(r->one.dev, NULL);
+
+	TAPE_CHECK(rc == (r->cfg.read_only ? FM_ERR_ACCESS : 0));
+	if (!rc)
+		r->behind = false;
+	if (r->twin.dev)
+		TAPE_CHECK(fm_dev_sanitize(r->twin.dev, NULL) == rc);
+	r->changed = false;
+	check(r, 0, view(r, &r->one));
+}
+
+static struct fm_attrs choose_attrs(struct run *r)
+{
+	return (struct fm_attrs){ .secure = r->cfg.secure_only && !tape_one_in(&r->tape, 8) };
 }
 
 static void step(struct run *r)
@@ -501,6 +665,10 @@ static void step(struct run *r)
 	case 2:
 		if (tape_one_in(&r->tape, 4))
 			do_reset(r);
+		else if (tape_one_in(&r->tape, 4))
+			do_pins(r);
+		else if (tape_one_in(&r->tape, 16))
+			do_sanitize(r);
 		break;
 	case 3:
 		do_read(r, (struct fm_attrs){ .debug = true });
@@ -516,10 +684,16 @@ static void step(struct run *r)
 	case 7:
 	case 8:
 	case 9:
-		do_read(r, FM_ATTRS_NONE);
+		do_read(r, choose_attrs(r));
+		break;
+	case 10:
+	case 11:
+	case 12:
+	case 13:
+		do_tick(r);
 		break;
 	default:
-		do_write(r, FM_ATTRS_NONE);
+		do_write(r, choose_attrs(r));
 		break;
 	}
 }
