@@ -172,6 +172,18 @@ void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi
 	}
 }
 
+void fmi_array_hold_down(struct fmi_flash *f)
+{
+	for (uint32_t number = 0; f->set != FM_FLASH_AMD && number < f->geo.blocks; number++) {
+		for (unsigned n = 0; n < f->geo.chips; n++) {
+			uint8_t mark = fmi_array_mark(f, n, number);
+
+			if (mark & FMI_LOCKED_DOWN)
+				fmi_array_set_mark(f, n, number, mark | FMI_LOCKED);
+		}
+	}
+}
+
 /* --- AMD's queue of sectors to erase --------------------------------------------------------- */
 
 void fmi_array_queue(struct fmi_flash *f, fmi_chips chips, uint64_t off)

@@ -183,6 +183,8 @@ int fm_flash_set_pins(struct fm_dev *dev, unsigned pins)
 	if (!f || (pins & ~FMI_FLASH_PINS))
 		return FM_ERR_ARG;
 	f->pins = pins;
+	if (!(pins & FM_FLASH_PIN_WP_HIGH))
+		fmi_array_hold_down(f);
 	fmi_quick_set(f);
 	return 0;
 }

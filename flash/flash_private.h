@@ -88,7 +88,7 @@ int fmi_image_flush(struct fmi_image *image, struct fm_error *err);
 /* What is noted of a chip's part of an erase block. */
 enum fmi_mark {
 	FMI_LOCKED = 1 << 0,      /* as block lock status shows it: bit 0; AMD's DYB */
-	FMI_LOCKED_DOWN = 1 << 1, /* bit 1; implies FMI_LOCKED */
+	FMI_LOCKED_DOWN = 1 << 1, /* bit 1; implies FMI_LOCKED while WP# is low */
 	FMI_PERSISTENT = 1 << 2,  /* AMD's PPB, as the registers have it */
 	FMI_QUEUED = 1 << 3,      /* AMD: to be erased */
 };
@@ -363,6 +363,8 @@ uint8_t fmi_array_lock_status(const struct fmi_flash *f, unsigned chip, uint64_t
 /* The mark of a chip's part of a block; and setting it, with f->locked kept right. */
 uint8_t fmi_array_mark(const struct fmi_flash *f, unsigned chip, uint32_t number);
 void fmi_array_set_mark(struct fmi_flash *f, unsigned chip, uint32_t number, uint8_t mark);
+/* WP# is low: what was locked down is locked, whatever was done while it was high. */
+void fmi_array_hold_down(struct fmi_flash *f);
 /* FMI_ACTION_LOCK, UNLOCK, LOCK_DOWN of Intel chips. */
 void fmi_array_lock(struct fmi_flash *f, fmi_chips chips, uint64_t off, enum fmi_action how,
 		    fmi_chips *refused);

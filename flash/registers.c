@@ -135,7 +135,9 @@ void fmi_registers_load(struct fmi_flash *f, const uint8_t *bytes)
 {
 	struct fmi_registers *regs = &f->registers;
 
-	if (!memcmp(regs->bytes, bytes, regs->len))
+	/* A block that cannot be written is what its owner made it. */
+	if ((regs->block && (fm_block_flags(regs->block) & FM_BLOCK_READONLY)) ||
+	    !memcmp(regs->bytes, bytes, regs->len))
 		return;
 	memcpy(regs->bytes, bytes, regs->len);
 	changed(f, regs->bytes, regs->len);

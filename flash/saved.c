@@ -278,8 +278,9 @@ static bool buffer_valid(const struct fmi_flash *f, struct loaded *in)
 }
 
 /* Marks that a chip's part of a block can have. */
-static bool mark_valid(const struct fmi_flash *f, const struct fmi_chip *chip, uint8_t mark)
+static bool mark_valid(const struct fmi_flash *f, const struct loaded *in, unsigned n, uint8_t mark)
 {
+	const struct fmi_chip *chip = &in->chip[n];
 	bool queues = chip->amd.op.action == FMI_ACTION_ERASE_QUEUED ||
 		      chip->amd.erase.action == FMI_ACTION_ERASE_QUEUED;
 	uint8_t known = FMI_LOCKED | FMI_LOCKED_DOWN;
@@ -297,7 +298,8 @@ static bool mark_valid(const struct fmi_flash *f, const struct fmi_chip *chip, u
 		known = f->part.traits & (FM_FLASH_LOCKED_AT_RESET | FM_FLASH_LOCKS_PERSIST)
 				? FMI_LOCKED
 				: 0;
-	return !(mark & ~known) && mark != FMI_LOCKED_DOWN;
+	/* What is locked down was unlocked, if at all, while WP# was high. */
+	return !(mark & ~known) && (mark != FMI_LOCKED_DOWN || (in->pins & FM_FLASH_PIN_WP_HIGH));
 }
 
 static int load_marks(struct fmi_flash *f, struct loaded *in, struct fm_state_reader *r,
@@ -305,7 +307,7 @@ static int load_marks(struct fmi_flash *f, struct loaded *in, struct fm_state_re
 {
 	fm_state_get_bytes(r, in->marks, in->nmarks);
 	for (size_t i = 0; i < in->nmarks; i++) {
-		if (!mark_valid(f, &in->chip[i % f->geo.chips], in->marks[i]))
+		if (!mark_valid(f, in, (unsigned)(i % f->geo.chips), in->marks[i]))
 			return fm_error_set(err, FM_ERR_FORMAT, 0,
 					    "%s: saved state: lock of block %zu is 0x%x, expected "
 					    "one that this bank can have",

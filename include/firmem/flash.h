@@ -341,8 +341,9 @@ FM_API const char *fm_flash_profile_name(unsigned n);
 FM_API const char *fm_flash_quirk_name(unsigned quirk);
 
 /*
- * The pins' levels from now on (enum fm_flash_pin, or'ed). What is under way goes on. FM_ERR_ARG if
- * `dev` is not a flash or a bit is unknown.
+ * The pins' levels from now on (enum fm_flash_pin, or'ed). What is under way goes on; what was locked
+ * down and opened while WP# was high is locked when it is low [P30]. FM_ERR_ARG if `dev` is not a
+ * flash or a bit is unknown.
  */
 FM_API int fm_flash_set_pins(struct fm_dev *dev, unsigned pins);
 /*

@@ -1,1 +1,524 @@
-int main(void) { return 0; }
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Protection: AMD's sets (until reset, persistent, the lock on that), Intel's kinds of locks, pins. */
+#include "tests/unit/amd_bank.h"
+#include "tests/unit/timed_bank.h"
+
+static struct fm_flash_config intel_config(unsigned traits)
+{
+	struct fm_flash_config cfg = bank_config();
+
+	cfg.regions[0] = (struct fm_flash_region){ SECTOR, LEN / SECTOR };
+	cfg.nregions = 1;
+	cfg.traits = traits;
+	return cfg;
+}
+
+/* --- AMD's sets --------------------------------------------------------------------------------- */
+
+enum {
+	DYB = 0xe0,
+	PPB = 0xc0,
+	FREEZE = 0x50,
+};
+
+static void leave(struct bank *b)
+{
+	cmd(b, 0, 0x90);
+	cmd(b, 0, 0x00);
+}
+
+/* One word into a set. */
+static void set(struct bank *b, uint8_t which, uint64_t off, uint32_t value)
+{
+	start(b, which);
+	cmd(b, 0, 0xa0);
+	w4(b, off, value);
+	leave(b);
+}
+
+static uint32_t set_read(struct bank *b, uint8_t which, uint64_t off)
+{
+	uint32_t value;
+
+	start(b, which);
+	value = r4(b, off);
+	leave(b);
+	return value;
+}
+
+static void unprotect_all(struct bank *b)
+{
+	start(b, PPB);
+	cmd(b, 0, 0x80);
+	cmd(b, 0, 0x30);
+	leave(b);
+}
+
+static bool takes(struct bank *b, uint64_t off)
+{
+	b->array[off] = 0xff;
+	program(b, off & ~UINT64_C(3), 0);
+	return !b->array[off];
+}
+
+static uint32_t autoselect_protection(struct bank *b, uint64_t sector)
+{
+	uint32_t value;
+
+	start(b, 0x90);
+	value = r4(b, sector + 2 * 4);
+	cmd(b, 0, 0xf0);
+	return value;
+}
+
+static void a_set_is_entered_with_a_remap_and_left_with_one(void **state)
+{
+	struct bank b;
+
+	init(&b);
+	start(&b, DYB);
+	assert_int_equal(b.effects, FM_EFF_REMAP);
+	assert_false(mapped(&b));
+	assert_int_equal(r4(&b, SECTOR), 0x00010001);
+	/* A reset command is none here. */
+	bank_trace(&b);
+	cmd(&b, 0, 0xf0);
+	assert_int_equal(traced(&b, FM_TRACE_MISUSE, NULL), 1);
+	assert_false(mapped(&b));
+	cmd(&b, 0, 0x90);
+	cmd(&b, 0, 0x00);
+	assert_int_equal(b.effects, FM_EFF_REMAP);
+	assert_works(&b);
+	bank_exit(&b);
+}
+
+static void dyb_protects_one_sector_until_reset(void **state)
+{
+	struct bank b;
+
+	init(&b);
+	set(&b, DYB, 2 * SECTOR + 0x100, 0);
+	assert_int_equal(set_read(&b, DYB, 2 * SECTOR), 0);
+	assert_int_equal(set_read(&b, DYB, 3 * SECTOR), 0x00010001);
+	assert_int_equal(autoselect_protection(&b, 2 * SECTOR), 0x00010001);
+	assert_int_equal(autoselect_protection(&b, 3 * SECTOR), 0);
+	assert_false(takes(&b, 2 * SECTOR));
+	assert_true(takes(&b, 3 * SECTOR));
+	memset(b.array + 2 * SECTOR, 0, 8);
+	start_erase(&b);
+	cmd(&b, 2 * SECTOR, 0x30);
+	assert_int_equal(b.array[2 * SECTOR], 0);
+	/* A chip erase passes it by. */
+	start_erase(&b);
+	cmd(&b, AT_555, 0x10);
+	assert_int_equal(b.array[2 * SECTOR], 0);
+	assert_int_equal(b.array[3 * SECTOR], 0xff);
+	set(&b, DYB, 2 * SECTOR, 0x00010001);
+	assert_true(takes(&b, 2 * SECTOR));
+	set(&b, DYB, 2 * SECTOR, 0);
+	fm_dev_reset(b.dev, FM_RESET_SYSTEM);
+	assert_true(takes(&b, 2 * SECTOR));
+	bank_exit(&b);
+}
+
+static void ppb_lasts_over_reset_and_is_erased_for_all_at_once(void **state)
+{
+	struct bank b;
+
+	init(&b);
+	set(&b, PPB, 0, 0);
+	set(&b, PPB, 5 * SECTOR, 0);
+	fm_dev_reset(b.dev, FM_RESET_POWER_ON);
+	assert_int_equal(set_read(&b, PPB, 0), 0);
+	assert_int_equal(set_read(&b, PPB, SECTOR), 0x00010001);
+	assert_false(takes(&b, 0));
+	assert_false(takes(&b, 5 * SECTOR));
+	assert_true(takes(&b, SECTOR));
+	/* DYB does not open what PPB has closed. */
+	set(&b, DYB, 0, 0x00010001);
+	assert_false(takes(&b, 0));
+	unprotect_all(&b);
+	assert_true(takes(&b, 0));
+	assert_true(takes(&b, 5 * SECTOR));
+	bank_exit(&b);
+}
+
+static void the_lock_on_ppb_holds_until_reset(void **state)
+{
+	struct bank b;
+
+	init(&b);
+	set(&b, PPB, 0, 0);
+	assert_int_equal(set_read(&b, FREEZE, 0), 0x00010001);
+	set(&b, FREEZE, 0, 0);
+	assert_int_equal(set_read(&b, FREEZE, 0), 0);
+	unprotect_all(&b);
+	set(&b, PPB, SECTOR, 0);
+	assert_false(takes(&b, 0));
+	assert_true(takes(&b, SECTOR));
+	/* DYB still changes. */
+	set(&b, DYB, 2 * SECTOR, 0);
+	assert_false(takes(&b, 2 * SECTOR));
+	fm_dev_reset(b.dev, FM_RESET_SYSTEM);
+	assert_int_equal(set_read(&b, FREEZE, 0), 0x00010001);
+	unprotect_all(&b);
+	assert_true(takes(&b, 0));
+	bank_exit(&b);
+}
+
+static void ppb_is_in_the_registers(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct fm_block *block = bank_block(129 * 4 + 2 * 8);
+	const uint8_t *marks = (const uint8_t *)fm_block_ptr(block) + 129 * 4;
+	struct bank b;
+
+	cfg.registers = block;
+	bank_init(&b, LEN, cfg);
+	set(&b, PPB, 5 * SECTOR, 0);
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(marks[i], i / 2 == 5 ? 0 : 0xff);
+	bank_exit(&b);
+	bank_init(&b, LEN, cfg);
+	assert_false(takes(&b, 5 * SECTOR));
+	assert_true(takes(&b, 4 * SECTOR));
+	unprotect_all(&b);
+	assert_true(all_bytes(marks, 16, 0xff));
+	bank_exit(&b);
+	fm_block_free(block);
+}
+
+static void the_status_register_says_that_it_was_protected(void **state)
+{
+	struct bank b;
+
+	init(&b);
+	bank_trace(&b);
+	set(&b, DYB, 0, 0);
+	program(&b, 0, 0);
+	assert_in_range(traced(&b, FM_TRACE_MISUSE, NULL), 1, 1);
+	cmd(&b, AT_555, 0x70);
+	assert_int_equal(r4(&b, 0), 0x00920092);
+	cmd(&b, AT_555, 0x71);
+	cmd(&b, AT_555, 0x70);
+	assert_int_equal(r4(&b, 0), 0x00800080);
+	start_buffer(&b, 0, 1);
+	w4(&b, 0x40, 0);
+	cmd(&b, 0, 0x29);
+	cmd(&b, AT_555, 0x70);
+	assert_int_equal(r4(&b, 0), 0x00920092);
+	assert_true(all_bytes(b.array, LEN, 0xff));
+	assert_int_equal(bank_stats(&b).refused, 4);
+	bank_exit(&b);
+}
+
+static void one_chips_sector_may_be_protected_alone(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.narrow = FM_FLASH_NARROW_LANES;
+	bank_init(&b, LEN, cfg);
+	/* The data differ: 0 for chip 1 only. */
+	set(&b, DYB, SECTOR, 0x00000001);
+	assert_int_equal(set_read(&b, DYB, SECTOR), 0x00000001);
+	program(&b, SECTOR, 0);
+	assert_int_equal(r4(&b, SECTOR), 0xffff0000);
+	start_erase(&b);
+	cmd(&b, SECTOR, 0x30);
+	assert_int_equal(r4(&b, SECTOR), 0xffffffff);
+	assert_true(mapped(&b));
+	bank_exit(&b);
+}
+
+static void chips_without_protection_do_not_know_the_sets(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.traits = FM_FLASH_NO_PROTECTION;
+	bank_init(&b, LEN, cfg);
+	start(&b, DYB);
+	assert_true(mapped(&b));
+	start(&b, PPB);
+	assert_true(mapped(&b));
+	start(&b, FREEZE);
+	assert_true(mapped(&b));
+	assert_works(&b);
+	cmd(&b, 0x55 * 4, 0x98);
+	assert_int_equal(r4(&b, 0x49 * 4), 0x00040004);
+	bank_exit(&b);
+}
+
+static void protection_goes_with_the_saved_state(void **state)
+{
+	struct bank one, two;
+
+	init(&one);
+	init(&two);
+	set(&one, DYB, SECTOR, 0);
+	set(&one, PPB, 2 * SECTOR, 0);
+	set(&one, FREEZE, 0, 0);
+	start(&one, DYB);
+	carry(&two, &one);
+	assert_int_equal(r4(&two, SECTOR), 0);
+	leave(&two);
+	unprotect_all(&two);
+	assert_false(takes(&two, SECTOR));
+	assert_false(takes(&two, 2 * SECTOR));
+	assert_true(takes(&two, 3 * SECTOR));
+	fm_dev_reset(two.dev, FM_RESET_SYSTEM);
+	assert_true(takes(&two, SECTOR));
+	assert_false(takes(&two, 2 * SECTOR));
+	bank_exit(&one);
+	bank_exit(&two);
+}
+
+static void wp_low_protects_an_outermost_sector(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.traits = FM_FLASH_WP_FIRST;
+	bank_init(&b, LEN, cfg);
+	assert_false(takes(&b, 0));
+	assert_true(takes(&b, SECTOR));
+	assert_true(takes(&b, LEN - 4));
+	assert_int_equal(fm_flash_set_pins(b.dev, FM_FLASH_PIN_WP_HIGH), 0);
+	assert_true(takes(&b, 0));
+	assert_int_equal(fm_flash_set_pins(b.dev, 0), 0);
+	start_erase(&b);
+	cmd(&b, AT_555, 0x10);
+	assert_int_equal(b.array[0], 0);
+	assert_int_equal(b.array[SECTOR], 0xff);
+	bank_exit(&b);
+	cfg.traits = FM_FLASH_WP_LAST;
+	cfg.pins = FM_FLASH_PIN_WP_HIGH;
+	bank_init(&b, LEN, cfg);
+	assert_true(takes(&b, LEN - 4));
+	assert_int_equal(fm_flash_set_pins(b.dev, 0), 0);
+	assert_false(takes(&b, LEN - SECTOR));
+	assert_true(takes(&b, 0));
+	bank_exit(&b);
+}
+
+/* --- Intel's locks ------------------------------------------------------------------------------- */
+
+static uint32_t lock_status(struct bank *b, uint64_t block)
+{
+	uint32_t value;
+
+	cmd(b, block, 0x90);
+	value = r4(b, block + 8);
+	cmd(b, 0, 0xff);
+	return value;
+}
+
+static void all_blocks_may_be_locked_at_reset(void **state)
+{
+	struct bank b;
+
+	bank_init(&b, LEN, intel_config(FM_FLASH_LOCKED_AT_RESET));
+	for (unsigned i = 0; i < LEN; i += SECTOR)
+		assert_int_equal(lock_status(&b, i), 0x00010001);
+	bank_program(&b, 0, 0);
+	assert_int_equal(r4(&b, 0), 0x00920092);
+	cmd(&b, 0, 0x50);
+	bank_lock(&b, SECTOR, 0xd0);
+	assert_int_equal(lock_status(&b, SECTOR), 0);
+	assert_int_equal(lock_status(&b, 0), 0x00010001);
+	bank_program(&b, SECTOR, 0);
+	assert_int_equal(b.array[SECTOR], 0);
+	fm_dev_reset(b.dev, FM_RESET_SYSTEM);
+	assert_int_equal(lock_status(&b, SECTOR), 0x00010001);
+	bank_exit(&b);
+}
+
+static void persistent_locks_are_opened_all_at_once(void **state)
+{
+	struct fm_flash_config cfg = intel_config(FM_FLASH_LOCKS_PERSIST | FM_FLASH_NO_LOCK_DOWN);
+	struct fm_block *block = bank_block(138 * 4 + 2 * 8);
+	struct bank b;
+
+	cfg.registers = block;
+	bank_init(&b, LEN, cfg);
+	bank_lock(&b, 0, 0x01);
+	bank_lock(&b, 3 * SECTOR, 0x01);
+	fm_dev_reset(b.dev, FM_RESET_POWER_ON);
+	assert_int_equal(lock_status(&b, 0), 0x00010001);
+	bank_exit(&b);
+	bank_init(&b, LEN, cfg);
+	assert_int_equal(lock_status(&b, 3 * SECTOR), 0x00010001);
+	assert_int_equal(lock_status(&b, 2 * SECTOR), 0);
+	/* Any block's address. */
+	bank_lock(&b, 7 * SECTOR, 0xd0);
+	assert_int_equal(lock_status(&b, 0), 0);
+	assert_int_equal(lock_status(&b, 3 * SECTOR), 0);
+	bank_lock(&b, 0, 0x2f);
+	assert_int_equal(r4(&b, 0), 0x00b000b0);
+	bank_exit(&b);
+	bank_init(&b, LEN, cfg);
+	assert_int_equal(lock_status(&b, 3 * SECTOR), 0);
+	cmd(&b, 0x55 * 4, 0x98);
+	/* PRI: instant individual locking (5) no, legacy lock and unlock (3) yes. */
+	assert_int_equal(r4(&b, 0x36 * 4) & 0x00280028, 0x00080008);
+	bank_exit(&b);
+	fm_block_free(block);
+}
+
+static void what_is_locked_down_opens_while_wp_is_high(void **state)
+{
+	struct bank b;
+
+	bank_init(&b, LEN, intel_config(0));
+	bank_lock(&b, 0, 0x2f);
+	assert_int_equal(lock_status(&b, 0), 0x00030003);
+	bank_lock(&b, 0, 0xd0);
+	assert_int_equal(r4(&b, 0), 0x00a200a2);
+	cmd(&b, 0, 0x50);
+	assert_int_equal(fm_flash_set_pins(b.dev, FM_FLASH_PIN_WP_HIGH), 0);
+	bank_lock(&b, 0, 0xd0);
+	assert_int_equal(r4(&b, 0), 0x00800080);
+	assert_int_equal(lock_status(&b, 0) & 0x00010001, 0);
+	bank_program(&b, 0, 0);
+	assert_int_equal(b.array[0], 0);
+	bank_exit(&b);
+}
+
+/* [P30 table "Block Locking State Transitions"]: WP# low again, and a block that is [010] locks. */
+static void wp_low_again_holds_what_is_locked_down(void **state)
+{
+	struct bank b, two;
+
+	bank_init(&b, LEN, intel_config(0));
+	bank_lock(&b, 0, 0x2f);
+	assert_int_equal(fm_flash_set_pins(b.dev, FM_FLASH_PIN_WP_HIGH), 0);
+	bank_lock(&b, 0, 0xd0);
+	bank_init(&two, LEN, intel_config(0));
+	carry(&two, &b);
+	assert_int_equal(lock_status(&two, 0), 0x00020002);
+	bank_exit(&two);
+	assert_int_equal(fm_flash_set_pins(b.dev, 0), 0);
+	assert_int_equal(lock_status(&b, 0), 0x00030003);
+	bank_program(&b, 0, 0);
+	assert_int_equal(r4(&b, 0), 0x00920092);
+	assert_int_equal(b.array[0], 0xff);
+	bank_exit(&b);
+}
+
+static void no_protection_makes_60_a_wrong_sequence(void **state)
+{
+	struct bank b;
+
+	bank_init(&b, LEN, intel_config(FM_FLASH_NO_PROTECTION | FM_FLASH_NO_CONFIGURATION));
+	bank_trace(&b);
+	cmd(&b, 0, 0x60);
+	assert_true(mapped(&b));
+	assert_int_equal(traced(&b, FM_TRACE_MISUSE, NULL), 1);
+	cmd(&b, 0, 0x01);
+	assert_int_equal(lock_status(&b, 0), 0);
+	bank_exit(&b);
+}
+
+static void vpp_low_fails_programs_and_erases(void **state)
+{
+	struct fm_flash_config cfg = intel_config(0);
+	struct bank b;
+
+	cfg.pins = FM_FLASH_PIN_VPP_LOW;
+	cfg.time = FM_FLASH_TIME_TYPICAL;
+	bank_init(&b, LEN, cfg);
+	bank_program(&b, 0, 0);
+	assert_true(deadline(&b) == FM_NEVER);
+	assert_int_equal(r4(&b, 0), 0x00980098);
+	cmd(&b, 0, 0x50);
+	b.array[0] = 0;
+	bank_erase(&b, 0);
+	assert_int_equal(r4(&b, 0), 0x00a800a8);
+	assert_int_equal(b.array[0], 0);
+	cmd(&b, 0, 0x50);
+	bank_buffer(&b, 0x40, 0x40, 2, 0);
+	assert_int_equal(r4(&b, 0), 0x00980098);
+	assert_int_equal(b.array[0x40], 0xff);
+	cmd(&b, 0, 0x50);
+	assert_int_equal(fm_flash_set_pins(b.dev, 0), 0);
+	bank_erase(&b, 0);
+	/* What is under way goes on. */
+	assert_int_equal(fm_flash_set_pins(b.dev, FM_FLASH_PIN_VPP_LOW), 0);
+	tick_on(&b);
+	assert_int_equal(r4(&b, 0), 0x00800080);
+	assert_int_equal(b.array[0], 0xff);
+	bank_exit(&b);
+}
+
+static void pins_that_are_none_are_refused(void **state)
+{
+	struct fm_flash_config cfg = intel_config(0);
+	struct fm_error err = { 0 };
+	struct fm_dev *dev = NULL;
+	struct bank b;
+
+	bank_init(&b, LEN, cfg);
+	assert_int_equal(fm_flash_set_pins(b.dev, 4), FM_ERR_ARG);
+	assert_int_equal(fm_flash_set_pins(NULL, 0), FM_ERR_ARG);
+	cfg.block = b.block;
+	cfg.pins = 8;
+	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "fm_flash_config.pins"));
+	cfg.pins = 0;
+	cfg.traits = 1 << 12;
+	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "fm_flash_config.traits"));
+	/* Of the other set. */
+	cfg.traits = FM_FLASH_WP_LAST;
+	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "fm_flash_config.traits"));
+	cfg.set = FM_FLASH_AMD;
+	cfg.traits = FM_FLASH_LOCKED_AT_RESET;
+	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
+	assert_null(dev);
+	bank_exit(&b);
+}
+
+static void a_read_only_bank_takes_no_protection(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.read_only = true;
+	bank_init(&b, LEN, cfg);
+	unprotect_all(&b);
+	set(&b, DYB, 0, 0x00010001);
+	assert_false(takes(&b, 0));
+	assert_int_equal(autoselect_protection(&b, 0), 0x00010001);
+	start(&b, 0x88);
+	program(&b, 0, 0);
+	assert_int_equal(r4(&b, 0), 0xffffffff);
+	bank_exit(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_set_is_entered_with_a_remap_and_left_with_one),
+		cmocka_unit_test(dyb_protects_one_sector_until_reset),
+		cmocka_unit_test(ppb_lasts_over_reset_and_is_erased_for_all_at_once),
+		cmocka_unit_test(the_lock_on_ppb_holds_until_reset),
+		cmocka_unit_test(ppb_is_in_the_registers),
+		cmocka_unit_test(the_status_register_says_that_it_was_protected),
+		cmocka_unit_test(one_chips_sector_may_be_protected_alone),
+		cmocka_unit_test(chips_without_protection_do_not_know_the_sets),
+		cmocka_unit_test(protection_goes_with_the_saved_state),
+		cmocka_unit_test(wp_low_protects_an_outermost_sector),
+		cmocka_unit_test(all_blocks_may_be_locked_at_reset),
+		cmocka_unit_test(persistent_locks_are_opened_all_at_once),
+		cmocka_unit_test(what_is_locked_down_opens_while_wp_is_high),
+		cmocka_unit_test(wp_low_again_holds_what_is_locked_down),
+		cmocka_unit_test(no_protection_makes_60_a_wrong_sequence),
+		cmocka_unit_test(vpp_low_fails_programs_and_erases),
+		cmocka_unit_test(pins_that_are_none_are_refused),
+		cmocka_unit_test(a_read_only_bank_takes_no_protection),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
