@@ -402,6 +402,7 @@ int fm_flash_new(struct fm_dev **out, const struct fm_flash_config *cfg, struct 
 		fm_dev_free(f->dev);
 		return rc;
 	}
+	fmi_registers_factory(f, c.unique);
 	*out = f->dev;
 	return 0;
 }
@@ -416,7 +417,9 @@ int fm_flash_registers_len(const struct fm_flash_config *cfg, uint64_t *len, str
 		return rc;
 	if (!c.block || !len)
 		return BAD(err, "fm_flash_config.block or len is NULL");
-	rc = fmi_geometry_init(&geo, &c, c.name ? c.name : fm_block_name(c.block), err);
+	rc = check(&c, c.name ? c.name : fm_block_name(c.block), err);
+	if (!rc)
+		rc = fmi_geometry_init(&geo, &c, c.name ? c.name : fm_block_name(c.block), err);
 	if (!rc)
 		*len = fmi_registers_len(c.set, &geo);
 	return rc;

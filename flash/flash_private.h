@@ -431,6 +431,8 @@ uint64_t fmi_registers_len(enum fm_flash_set set, const struct fmi_geometry *geo
 /* From the config's block, or memory of our own. FM_ERR_ARG, FM_ERR_NOMEM. */
 int fmi_registers_init(struct fmi_flash *f, const struct fm_flash_config *cfg, const char *name,
 		       struct fm_error *err);
+/* What the factory does once, to fresh registers: its number, and the lock on it. */
+void fmi_registers_factory(struct fmi_flash *f, uint64_t unique);
 /* All of it as it was saved. */
 void fmi_registers_load(struct fmi_flash *f, const uint8_t *bytes);
 /* Marks as after a reset: what persists, and what reset locks. */

@@ -84,8 +84,7 @@ void fmi_registers_store_lock(struct fmi_flash *f, unsigned chip, uint32_t numbe
 
 /* --- making ------------------------------------------------------------------------------ */
 
-/* What the factory does once: its number, and the lock on it. */
-static void program_factory(struct fmi_flash *f, uint64_t unique)
+void fmi_registers_factory(struct fmi_flash *f, uint64_t unique)
 {
 	if (f->set == FM_FLASH_AMD || (f->part.traits & FM_FLASH_NO_REGISTERS) ||
 	    (f->registers.block && (fm_block_flags(f->registers.block) & FM_BLOCK_READONLY)))
@@ -127,7 +126,6 @@ int fmi_registers_init(struct fmi_flash *f, const struct fm_flash_config *cfg, c
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", name);
 	if (!cfg->registers)
 		memset(regs->bytes, 0xff, regs->len);
-	program_factory(f, cfg->unique);
 	return 0;
 }
 

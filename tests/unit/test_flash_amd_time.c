@@ -589,6 +589,51 @@ static void every_state_goes_on_in_another_bank_with_another_clock(void **state)
 	}
 }
 
+static void erases_of_many_sectors_do_not_wrap(void **state)
+{
+	struct fm_flash_config cfg = time_config();
+	struct bank b;
+
+	cfg.times.erase_ms = 255;
+	bank_init(&b, LEN, cfg);
+	erase_sector(&b, 0);
+	cmd(&b, SECTOR, 0x30);
+	cmd(&b, 2 * SECTOR, 0x30);
+	tick(&b, WINDOW_NS);
+	assert_true(deadline(&b) > UINT64_MAX / 2);
+	assert_int_equal(r4(&b, 0) & DQ(0x08), DQ(0x08));
+	tick(&b, UINT64_MAX - 1);
+	assert_false(mapped(&b));
+	bank_exit(&b);
+}
+
+static void chips_end_apart_and_turn_the_mapping_when_the_last_does(void **state)
+{
+	struct fm_flash_config cfg = time_config();
+	struct bank b;
+
+	cfg.narrow = FM_FLASH_NARROW_LANES;
+	bank_init(&b, LEN, cfg);
+	keep_log(&b);
+	for (unsigned chip = 0; chip < 2; chip++) {
+		tick(&b, 10 * US * chip);
+		wr(&b, AT_555 + 2 * chip, 2, 0xaa);
+		wr(&b, AT_2AA + 2 * chip, 2, 0x55);
+		wr(&b, AT_555 + 2 * chip, 2, 0xa0);
+		wr(&b, 0x40 + 2 * chip, 2, 0x1234);
+		assert_int_equal(b.effects, chip ? 0 : FM_EFF_REMAP);
+	}
+	tick(&b, WORD_NS);
+	assert_int_equal(b.effects, FM_EFF_DIRTY);
+	assert_int_equal(r4(&b, 0x40) & 0xffff, 0x1234);
+	assert_int_equal(r4(&b, 0x40) >> 16 & 0x80, 0x80);
+	tick(&b, WORD_NS + 10 * US);
+	assert_int_equal(b.effects, FM_EFF_DIRTY | FM_EFF_REMAP);
+	assert_int_equal(r4(&b, 0x40), 0x12341234);
+	assert_works_in_time(&b);
+	bank_exit(&b);
+}
+
 /* --- unlock bypass --------------------------------------------------------------------------------- */
 
 static void bypass_lasts_over_a_program_and_an_erase(void **state)
@@ -640,6 +685,8 @@ int main(void)
 		cmocka_unit_test(an_erase_of_protected_sectors_takes_a_hundred_microseconds),
 		cmocka_unit_test(reset_gives_up_windows_erases_and_suspended_ones),
 		cmocka_unit_test(every_state_goes_on_in_another_bank_with_another_clock),
+		cmocka_unit_test(erases_of_many_sectors_do_not_wrap),
+		cmocka_unit_test(chips_end_apart_and_turn_the_mapping_when_the_last_does),
 		cmocka_unit_test(bypass_lasts_over_a_program_and_an_erase),
 	};
 

@@ -205,6 +205,53 @@ static void words_of_a_buffer_must_be_secure_too(void **state)
 	bank_exit(&b);
 }
 
+/* --- what it tells about itself ------------------------------------------------------------------ */
+
+struct heard {
+	const char *time;
+	uint64_t big_endian;
+	uint64_t secure_only;
+};
+
+static void heard_u64(void *ctx, const char *key, uint64_t value)
+{
+	struct heard *h = ctx;
+
+	if (!strcmp(key, "big_endian"))
+		h->big_endian = value;
+	if (!strcmp(key, "secure_only"))
+		h->secure_only = value;
+}
+
+static void heard_text(void *ctx, const char *key, const char *value)
+{
+	struct heard *h = ctx;
+
+	if (!strcmp(key, "time"))
+		h->time = value;
+}
+
+static void a_bank_describes_its_bus_and_its_time(void **state)
+{
+	static const char *const names[] = { "instant", "typical", "maximum" };
+
+	for (unsigned i = 0; i < 6; i++) {
+		struct fm_flash_config cfg = i < 3 ? intel_config() : amd_config();
+		struct heard heard = { .big_endian = 9 };
+		struct bank b;
+
+		cfg.time = i % 3;
+		cfg.big_endian = i % 2;
+		cfg.secure_only = i > 3;
+		bank_init(&b, LEN, cfg);
+		fm_dev_describe(b.dev, &(struct fm_visitor){ &heard, heard_u64, heard_text });
+		assert_string_equal(heard.time, names[i % 3]);
+		assert_int_equal(heard.big_endian, i % 2);
+		assert_int_equal(heard.secure_only, i > 3);
+		bank_exit(&b);
+	}
+}
+
 /* --- the hint ------------------------------------------------------------------------------------ */
 
 static unsigned flags_of(struct bank *b)
@@ -303,6 +350,7 @@ int main(void)
 		cmocka_unit_test(only_secure_writes_are_commands),
 		cmocka_unit_test(reads_that_are_not_secure_toggle_nothing),
 		cmocka_unit_test(words_of_a_buffer_must_be_secure_too),
+		cmocka_unit_test(a_bank_describes_its_bus_and_its_time),
 		cmocka_unit_test(a_bank_that_flips_often_is_hinted_to_trap),
 		cmocka_unit_test(a_bank_that_is_used_between_its_turns_is_not),
 		cmocka_unit_test(turns_by_ticks_count_too),

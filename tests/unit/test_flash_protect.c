@@ -231,6 +231,65 @@ static void one_chips_sector_may_be_protected_alone(void **state)
 	bank_exit(&b);
 }
 
+/* The chip whose sector is protected is through in 100 us, the other one erases. */
+static void chips_with_other_locks_erase_for_other_times(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.time = FM_FLASH_TIME_TYPICAL;
+	bank_init(&b, LEN, cfg);
+	memset(b.array + SECTOR, 0, SECTOR);
+	set(&b, DYB, SECTOR, 0x00000001);
+	start_erase(&b);
+	cmd(&b, SECTOR, 0x30);
+	tick(&b, 50 * US);
+	assert_int_equal(deadline(&b), 150 * US);
+	tick(&b, 200 * US);
+	assert_int_equal(b.effects, 0);
+	/* Chip 1 shows its array, chip 0 its status. */
+	assert_int_equal(r4(&b, SECTOR) >> 16, 0);
+	assert_int_equal(r4(&b, SECTOR) & 0x88, 0x08);
+	assert_int_equal(deadline(&b), 50 * US + ERASE_NS);
+	tick_on(&b);
+	assert_int_equal(b.effects, FM_EFF_DIRTY | FM_EFF_REMAP);
+	assert_int_equal(r4(&b, SECTOR), 0x0000ffff);
+	bank_exit(&b);
+}
+
+/* Cycles of one chip: its set, its sectors, its secured sector. */
+static void one_chip_is_in_a_set_alone(void **state)
+{
+	static const uint16_t ppb[] = { 0xaa, 0x55, 0xc0, 0xa0 };
+	static const uint64_t at[] = { AT_555, AT_2AA, AT_555, 0 };
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.narrow = FM_FLASH_NARROW_LANES;
+	bank_init(&b, LEN, cfg);
+	for (unsigned i = 0; i < 4; i++)
+		wr(&b, at[i] + 2, 2, ppb[i]);
+	wr(&b, SECTOR + 2, 2, 0);
+	assert_int_equal(r4(&b, SECTOR), 0x0000ffff);
+	assert_false(mapped(&b));
+	wr(&b, 2, 2, 0x90);
+	wr(&b, 2, 2, 0);
+	assert_true(mapped(&b));
+	program(&b, SECTOR, 0);
+	assert_int_equal(r4(&b, SECTOR), 0xffff0000);
+	/* All of that chip's, none of the other's. */
+	for (unsigned i = 0; i < 3; i++)
+		wr(&b, at[i] + 2, 2, ppb[i]);
+	wr(&b, 2, 2, 0x80);
+	wr(&b, 2, 2, 0x30);
+	wr(&b, 2, 2, 0x90);
+	wr(&b, 2, 2, 0);
+	program(&b, SECTOR, 0);
+	assert_int_equal(r4(&b, SECTOR), 0);
+	assert_true(mapped(&b));
+	bank_exit(&b);
+}
+
 static void chips_without_protection_do_not_know_the_sets(void **state)
 {
 	struct fm_flash_config cfg = amd_config();
@@ -507,6 +566,8 @@ int main(void)
 		cmocka_unit_test(ppb_is_in_the_registers),
 		cmocka_unit_test(the_status_register_says_that_it_was_protected),
 		cmocka_unit_test(one_chips_sector_may_be_protected_alone),
+		cmocka_unit_test(chips_with_other_locks_erase_for_other_times),
+		cmocka_unit_test(one_chip_is_in_a_set_alone),
 		cmocka_unit_test(chips_without_protection_do_not_know_the_sets),
 		cmocka_unit_test(protection_goes_with_the_saved_state),
 		cmocka_unit_test(wp_low_protects_an_outermost_sector),

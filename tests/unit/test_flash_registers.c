@@ -228,6 +228,88 @@ static void a_block_that_is_too_small_is_named(void **state)
 	bank_exit(&b);
 }
 
+/* A bank that could not be made leaves them fresh: the factory programs them but once. */
+static void a_bank_that_fails_programs_no_registers(void **state)
+{
+	struct fm_flash_config cfg = intel_config();
+	struct fm_error err = { 0 };
+	struct fm_dev *dev = NULL;
+	struct bank b;
+
+	bank_init(&b, LEN, cfg);
+	cfg.block = b.block;
+	cfg.registers = registers_block(&cfg, 0);
+	cfg.image = "/nonexistent/image";
+	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_NOT_FOUND);
+	assert_true(all_bytes(fm_block_ptr(cfg.registers), fm_block_len(cfg.registers), 0xff));
+	fm_block_free(cfg.registers);
+	bank_exit(&b);
+}
+
+static void the_length_is_refused_where_the_bank_would_be(void **state)
+{
+	struct fm_flash_config cfg = intel_config();
+	struct fm_error err = { 0 };
+	uint64_t len = 99;
+	struct bank b;
+
+	assert_int_equal(fm_flash_registers_len(&cfg, &len, &err), FM_ERR_ARG);
+	bank_init(&b, LEN, cfg);
+	cfg.block = b.block;
+	assert_int_equal(fm_flash_registers_len(&cfg, NULL, &err), FM_ERR_ARG);
+	cfg.set = 7;
+	assert_int_equal(fm_flash_registers_len(&cfg, &len, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "set"));
+	cfg.set = FM_FLASH_AMD;
+	cfg.bank_width = 3;
+	assert_int_equal(fm_flash_registers_len(&cfg, &len, &err), FM_ERR_ARG);
+	assert_int_equal(len, 99);
+	cfg.bank_width = 4;
+	assert_int_equal(fm_flash_registers_len(&cfg, &len, &err), 0);
+	assert_int_equal(len, 129 * 4 + 2 * 8);
+	cfg.struct_size = 1;
+	assert_int_equal(fm_flash_registers_len(&cfg, &len, &err), FM_ERR_ARG);
+	bank_exit(&b);
+}
+
+/* A bank that is read_only may have registers that nobody can write, also when a state is loaded. */
+static void registers_that_are_only_read(void **state)
+{
+	struct fm_flash_config cfg = intel_config();
+	struct fm_block_config mem = { .struct_size = sizeof(mem),
+				       .name = "registers",
+				       .role = FM_ROLE_FLASH_VARS,
+				       .flags = FM_BLOCK_READONLY,
+				       .len = 138 * 4 + 2 * 8 };
+	struct fm_error err = { 0 };
+	struct fm_dev *dev = NULL;
+	struct bank one, two;
+
+	assert_int_equal(fm_block_new(&cfg.registers, &mem, NULL), 0);
+	bank_init(&one, LEN, intel_config());
+	cfg.block = one.block;
+	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "fm_flash_config.registers"));
+	bank_exit(&one);
+	cfg.read_only = true;
+	bank_init(&two, LEN, cfg);
+	/* Anonymous memory that is only read: zeros, all locked. */
+	assert_int_equal(codes(&two, WORD(0x85)), 0);
+	put_register(&two, 0x85, 0);
+	assert_int_equal(r4(&two, 0), 0x00920092);
+	{
+		struct fm_flash_config fresh = cfg;
+
+		fresh.registers = NULL;
+		bank_init(&one, LEN, fresh);
+		carry(&two, &one);
+		bank_exit(&one);
+	}
+	assert_int_equal(codes(&two, WORD(0x85)), 0);
+	bank_exit(&two);
+	fm_block_free(cfg.registers);
+}
+
 static void registers_go_with_the_saved_state(void **state)
 {
 	struct bank one, two;
@@ -377,6 +459,9 @@ int main(void)
 		cmocka_unit_test(parts_without_answer_otherwise),
 		cmocka_unit_test(a_block_keeps_registers_for_the_next_bank),
 		cmocka_unit_test(a_block_that_is_too_small_is_named),
+		cmocka_unit_test(a_bank_that_fails_programs_no_registers),
+		cmocka_unit_test(the_length_is_refused_where_the_bank_would_be),
+		cmocka_unit_test(registers_that_are_only_read),
 		cmocka_unit_test(registers_go_with_the_saved_state),
 		cmocka_unit_test(the_secured_sector_is_in_the_arrays_place),
 		cmocka_unit_test(no_erase_reaches_the_secured_sector),
