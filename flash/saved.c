@@ -281,7 +281,9 @@ static bool buffer_valid(const struct fmi_flash *f, struct loaded *in)
 static bool mark_valid(const struct fmi_flash *f, const struct loaded *in, unsigned n, uint8_t mark)
 {
 	const struct fmi_chip *chip = &in->chip[n];
-	bool queues = chip->amd.op.action == FMI_ACTION_ERASE_QUEUED ||
+	/* A failed erase has none left. */
+	bool queues = (chip->amd.op.action == FMI_ACTION_ERASE_QUEUED &&
+		       chip->amd.state != FMI_AMD_FAILED) ||
 		      chip->amd.erase.action == FMI_ACTION_ERASE_QUEUED;
 	uint8_t known = FMI_LOCKED | FMI_LOCKED_DOWN;
 

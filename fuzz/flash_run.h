@@ -100,6 +100,9 @@ static inline void choose_part(struct run *r)
 	struct tape *t = &r->tape;
 	struct fm_flash_config *cfg = &r->cfg;
 
+	/* One state machine goes with none of it. */
+	if ((cfg->quirks & FM_FLASH_QUIRK_ONE_STATE) && !tape_one_in(t, 16))
+		return;
 	cfg->traits = tape_one_in(t, 2) ? (unsigned)tape_number(t, 2) & 0xfff : 0;
 	/* Both sets have traits that the other's chips cannot lack. */
 	if (!tape_one_in(t, 16))
@@ -155,7 +158,8 @@ static inline void make_registers(struct run *r)
 				       .name = "registers",
 				       .role = FM_ROLE_FLASH_VARS };
 
-	if (!tape_one_in(&r->tape, 3) || fm_flash_registers_len(&r->cfg, &cfg.len, NULL))
+	if ((r->cfg.quirks & FM_FLASH_QUIRK_ONE_STATE) || !tape_one_in(&r->tape, 3) ||
+	    fm_flash_registers_len(&r->cfg, &cfg.len, NULL))
 		return;
 	TAPE_CHECK(!fm_block_new(&r->registers, &cfg, NULL));
 	memset(fm_block_ptr(r->registers), 0xff, cfg.len);

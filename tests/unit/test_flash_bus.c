@@ -112,19 +112,30 @@ static void chips_of_four_bytes_turn_all_four(void **state)
 	bank_exit(&b);
 }
 
-static void a_bank_of_one_state_has_no_byte_order(void **state)
+static void a_bank_of_one_state_is_qemus_and_has_none_of_this(void **state)
 {
-	struct fm_flash_config cfg = intel_config();
+	static const char *const fields[] = { "time",       "health", "traits",
+					      "big_endian", "pins",   "registers" };
+	const struct fm_flash_health health = { .struct_size = sizeof(health) };
 	struct fm_block *block = bank_block(LEN);
-	struct fm_error err = { 0 };
-	struct fm_dev *dev = NULL;
 
-	assert_int_equal(fm_flash_profile("qemu-7.2", &cfg, &err), 0);
-	cfg.block = block;
-	cfg.big_endian = true;
-	assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
-	assert_non_null(strstr(err.msg, "big_endian"));
-	assert_null(dev);
+	for (unsigned i = 0; i < 6; i++) {
+		struct fm_flash_config cfg = intel_config();
+		struct fm_error err = { 0 };
+		struct fm_dev *dev = NULL;
+
+		assert_int_equal(fm_flash_profile("qemu-7.2", &cfg, &err), 0);
+		cfg.block = block;
+		cfg.time = i == 0 ? FM_FLASH_TIME_TYPICAL : FM_FLASH_TIME_INSTANT;
+		cfg.health = i == 1 ? &health : NULL;
+		cfg.traits = i == 2 ? FM_FLASH_NO_BUFFER : 0;
+		cfg.big_endian = i == 3;
+		cfg.pins = i == 4 ? FM_FLASH_PIN_WP_HIGH : 0;
+		cfg.registers = i == 5 ? block : NULL;
+		assert_int_equal(fm_flash_new(&dev, &cfg, &err), FM_ERR_ARG);
+		assert_non_null(strstr(err.msg, fields[i]));
+		assert_null(dev);
+	}
 	fm_block_free(block);
 }
 
@@ -346,7 +357,7 @@ int main(void)
 		cmocka_unit_test(contents_keep_their_addresses),
 		cmocka_unit_test(a_big_endian_amd_bank_is_unlocked_likewise),
 		cmocka_unit_test(chips_of_four_bytes_turn_all_four),
-		cmocka_unit_test(a_bank_of_one_state_has_no_byte_order),
+		cmocka_unit_test(a_bank_of_one_state_is_qemus_and_has_none_of_this),
 		cmocka_unit_test(only_secure_writes_are_commands),
 		cmocka_unit_test(reads_that_are_not_secure_toggle_nothing),
 		cmocka_unit_test(words_of_a_buffer_must_be_secure_too),

@@ -171,11 +171,15 @@ static void ppb_is_in_the_registers(void **state)
 	struct fm_flash_config cfg = amd_config();
 	struct fm_block *block = bank_block(129 * 4 + 2 * 8);
 	const uint8_t *marks = (const uint8_t *)fm_block_ptr(block) + 129 * 4;
+	uint64_t bits = 0;
 	struct bank b;
 
 	cfg.registers = block;
 	bank_init(&b, LEN, cfg);
+	assert_int_equal(fm_dirty_start(fm_block_dirty(block), 0, NULL), 0);
 	set(&b, PPB, 5 * SECTOR, 0);
+	assert_int_equal(fm_dirty_harvest(fm_block_dirty(block), 0, 0, fm_block_len(block), &bits),
+			 1);
 	for (unsigned i = 0; i < 16; i++)
 		assert_int_equal(marks[i], i / 2 == 5 ? 0 : 0xff);
 	bank_exit(&b);

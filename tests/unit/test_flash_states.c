@@ -377,9 +377,38 @@ static void changed_states_of_intel_chips_that_lack_things(void **state)
 	try_all(&intel, FM_FLASH_NO_SUSPEND | FM_FLASH_NO_REGISTERS | FM_FLASH_NO_LOCK_DOWN, true);
 }
 
+/* Else the next erase would have them. */
+static void a_failed_erase_has_no_sectors_left(void **state)
+{
+	const struct fm_flash_health health = { .struct_size = sizeof(health), .fail_erase = 1 };
+	struct fm_flash_config cfg = config_of(&amd, 0, true);
+	const unsigned marks = FRAME(amd.type_len) + BANK_LEN + 2 * amd.chip_len;
+	struct fm_error err = { 0 };
+	struct bank b;
+	void *saved;
+	uint8_t *bytes;
+	size_t len;
+
+	cfg.health = &health;
+	bank_init(&b, LEN, cfg);
+	amd_erase(&b, SECTOR);
+	tick(&b, 100 * ERASE_NS);
+	assert_int_equal(r4(&b, 0) & 0x00200020, 0x00200020);
+	assert_int_equal(fm_dev_save(b.dev, &saved, &len, NULL), 0);
+	bytes = saved;
+	assert_int_equal(bytes[marks + 4], 0);
+	bytes[marks + 4] = 8;
+	fmi_put_le32(bytes + len - 4, fmi_crc32(0, bytes, len - 4));
+	assert_int_equal(fm_dev_load(b.dev, bytes, len, &err), FM_ERR_FORMAT);
+	assert_non_null(strstr(err.msg, "block 2"));
+	free(saved);
+	bank_exit(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_failed_erase_has_no_sectors_left),
 		cmocka_unit_test(changed_states_of_amd_chips_with_time),
 		cmocka_unit_test(changed_states_of_amd_chips_without_time),
 		cmocka_unit_test(changed_states_of_amd_chips_that_lack_things),
