@@ -12,6 +12,7 @@
 
 #define ROOM (256u << 10) /* at most 64 pages */
 #define PAGE 4096u
+#define QEMUS ((unsigned)(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_QEMU_AMD))
 
 struct side {
 	uint8_t *array;
@@ -46,12 +47,15 @@ struct run {
 /* Any that go together, and now and then some that do not. */
 static inline void choose_quirks(struct run *r)
 {
-	const unsigned whole = FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT;
-	const unsigned need_whole = whole | FM_FLASH_QUIRK_COUNT_UNBOUNDED |
-				    FM_FLASH_QUIRK_OVERWRITE | FM_FLASH_QUIRK_NO_CHIP_WIDTH;
+	static const unsigned buffers[] = { FM_FLASH_QUIRK_BUFFER_FROM_COUNT,
+					    FM_FLASH_QUIRK_BUFFER_DIRECT,
+					    FM_FLASH_QUIRK_BUFFER_FROM_DATA };
+	const unsigned need_whole = FM_FLASH_QUIRK_COUNT_UNBOUNDED | FM_FLASH_QUIRK_OVERWRITE |
+				    FM_FLASH_QUIRK_NO_CHIP_WIDTH;
 	struct tape *t = &r->tape;
 	unsigned quirks = (unsigned)tape_number(t, 2) & 0x3fff;
 
+	quirks &= ~(unsigned)(FM_FLASH_QUIRK_ONE_STATE | FM_FLASH_QUIRK_BUFFER_FROM_COUNT);
 	if (tape_one_in(t, 2))
 		return;
 	if (r->cfg.nregions > 1)
@@ -59,10 +63,24 @@ static inline void choose_quirks(struct run *r)
 	if (r->cfg.chip_width != r->cfg.bank_width)
 		quirks &= ~(unsigned)FM_FLASH_QUIRK_NO_CHIP_WIDTH;
 	if (tape_one_in(t, 2))
-		quirks |= whole;
+		quirks |= FM_FLASH_QUIRK_ONE_STATE | buffers[tape_below(t, 3)];
 	else if (!tape_one_in(t, 16))
 		quirks &= ~need_whole;
 	r->cfg.quirks = quirks;
+}
+
+/* As QEMU has it, with its table or without. */
+static inline void choose_amd_quirks(struct run *r)
+{
+	if (!tape_one_in(&r->tape, 3))
+		return;
+	r->cfg.quirks = FM_FLASH_QUIRK_QEMU_AMD;
+	if (tape_one_in(&r->tape, 2))
+		r->cfg.quirks |= FM_FLASH_QUIRK_QEMU_TABLE;
+	if (!tape_one_in(&r->tape, 8)) {
+		r->cfg.chip_width = r->cfg.bank_width;
+		r->cfg.byte_mode = false;
+	}
 }
 
 /* Wear and failures, seldom enough that most operations succeed. */
@@ -100,8 +118,8 @@ static inline void choose_part(struct run *r)
 	struct tape *t = &r->tape;
 	struct fm_flash_config *cfg = &r->cfg;
 
-	/* One state machine goes with none of it. */
-	if ((cfg->quirks & FM_FLASH_QUIRK_ONE_STATE) && !tape_one_in(t, 16))
+	/* QEMU's banks go with none of it. */
+	if ((cfg->quirks & QEMUS) && !tape_one_in(t, 16))
 		return;
 	cfg->traits = tape_one_in(t, 2) ? (unsigned)tape_number(t, 2) & 0xfff : 0;
 	/* Both sets have traits that the other's chips cannot lack. */
@@ -148,6 +166,8 @@ static inline void choose_geometry(struct run *r)
 	cfg->byte_mode = cfg->set == FM_FLASH_AMD && cfg->chip_width == 1 && tape_one_in(t, 2);
 	if (cfg->set == FM_FLASH_INTEL)
 		choose_quirks(r);
+	else
+		choose_amd_quirks(r);
 	choose_part(r);
 }
 
@@ -158,7 +178,7 @@ static inline void make_registers(struct run *r)
 				       .name = "registers",
 				       .role = FM_ROLE_FLASH_VARS };
 
-	if ((r->cfg.quirks & FM_FLASH_QUIRK_ONE_STATE) || !tape_one_in(&r->tape, 3) ||
+	if ((r->cfg.quirks & QEMUS) || !tape_one_in(&r->tape, 3) ||
 	    fm_flash_registers_len(&r->cfg, &cfg.len, NULL))
 		return;
 	TAPE_CHECK(!fm_block_new(&r->registers, &cfg, NULL));

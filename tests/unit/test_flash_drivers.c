@@ -8,12 +8,30 @@
 #define MIB (1024u * KIB)
 #define BLOCK (256 * KIB)
 
-/* One access of 32 bits: 'w' writes, 'r' must read the value, 'p' polls: bit 7 of chip 0 is set. */
+/*
+ * One access of 32 bits: 'w' writes, 'r' must read the value, 'p' polls until bit 7 of chip 0 is set,
+ * at once where operations take no time.
+ */
 struct line {
 	char op;
 	uint64_t off;
 	uint32_t value;
 };
+
+/* Reads until bit 7 of chip 0 is set; each time some of the operation's time goes by. */
+static uint32_t poll(struct bank *b, uint64_t off)
+{
+	uint64_t due = fm_dev_next_deadline_ns(b->dev);
+	uint32_t got = r4(b, off);
+
+	if (due == FM_NEVER)
+		return got;
+	assert_int_equal(got & 0x80, 0);
+	fm_dev_tick(b->dev, due - 1);
+	assert_int_equal(r4(b, off) & 0x80, 0);
+	fm_dev_tick(b->dev, due);
+	return r4(b, off);
+}
 
 static void play(struct bank *b, const struct line *lines, size_t n)
 {
@@ -24,7 +42,7 @@ static void play(struct bank *b, const struct line *lines, size_t n)
 			w4(b, lines[i].off, lines[i].value);
 			continue;
 		}
-		got = r4(b, lines[i].off);
+		got = lines[i].op == 'p' ? poll(b, lines[i].off) : r4(b, lines[i].off);
 		if (lines[i].op == 'r' ? got != lines[i].value : !(got & 0x80))
 			fail_msg("line %zu: read 0x%x at 0x%llx, expected 0x%x", i, got,
 				 (unsigned long long)lines[i].off, lines[i].value);
@@ -125,11 +143,13 @@ static void uboot_takes_a_broadcasting_bank_for_sixteen_bits(void **state)
 	bank_exit(&b);
 }
 
-static void uboot_erases_and_copies(void **state)
+static void erase_and_copy(enum fm_flash_time time)
 {
+	struct fm_flash_config cfg = bank_config();
 	struct bank b;
 
-	init_virt(&b, FM_FLASH_NARROW_IGNORE);
+	cfg.time = time;
+	bank_init(&b, 64 * MIB, cfg);
 	memset(b.array, 0, 2 * BLOCK);
 	PLAY(&b, { 'w', BLOCK, 0x00500050 }, { 'w', BLOCK, 0x00200020 }, { 'w', BLOCK, 0x00d000d0 },
 	     { 'p', BLOCK, 0 }, { 'r', BLOCK, 0x00800080 }, { 'w', BLOCK, 0x00ff00ff },
@@ -142,11 +162,22 @@ static void uboot_erases_and_copies(void **state)
 	     { 'w', BLOCK, 0x00030003 }, { 'w', BLOCK + 0x800, 0x33221100 },
 	     { 'w', BLOCK + 0x804, 0x77665544 }, { 'w', BLOCK + 0x808, 0xbbaa9988 },
 	     { 'w', BLOCK + 0x80c, 0xffeeddcc }, { 'w', BLOCK, 0x00d000d0 },
-	     { 'r', BLOCK + 0x800, 0x00800080 }, { 'r', BLOCK + 0x800, 0x00800080 },
+	     { 'p', BLOCK + 0x800, 0 }, { 'r', BLOCK + 0x800, 0x00800080 },
 	     { 'w', BLOCK, 0x00ff00ff }, { 'r', BLOCK + 0x800, 0x33221100 },
 	     { 'r', BLOCK + 0x80c, 0xffeeddcc });
 	assert_true(mapped(&b));
 	bank_exit(&b);
+}
+
+static void uboot_erases_and_copies(void **state)
+{
+	erase_and_copy(FM_FLASH_TIME_INSTANT);
+}
+
+static void uboot_erases_and_copies_and_waits(void **state)
+{
+	erase_and_copy(FM_FLASH_TIME_TYPICAL);
+	erase_and_copy(FM_FLASH_TIME_MAXIMUM);
 }
 
 /* A copy of a megabyte in whole buffers, one behind the other. */
@@ -226,17 +257,29 @@ static void virtnorflash_programs_by_the_buffer(void **state)
 }
 
 /* A change that needs no bit set is programmed over what is there. */
-static void virtnorflash_programs_single_words_in_place(void **state)
+static void program_in_place(enum fm_flash_time time)
 {
+	struct fm_flash_config cfg = bank_config();
 	struct bank b;
 
-	init_virt(&b, FM_FLASH_NARROW_IGNORE);
+	cfg.time = time;
+	bank_init(&b, 64 * MIB, cfg);
 	PLAY(&b, { 'w', 0x64, 0x00400040 }, { 'w', 0x64, 0xff7f55aa }, { 'w', 0, 0x00700070 },
-	     { 'r', 0, 0x00800080 }, { 'w', 0, 0x00500050 }, { 'w', 0, 0x00ff00ff },
+	     { 'p', 0, 0 }, { 'w', 0, 0x00500050 }, { 'w', 0, 0x00ff00ff },
 	     { 'r', 0x64, 0xff7f55aa }, { 'w', 0x64, 0x00400040 }, { 'w', 0x64, 0xff3f55aa },
-	     { 'w', 0, 0x00700070 }, { 'r', 0, 0x00800080 }, { 'w', 0, 0x00500050 },
-	     { 'w', 0, 0x00ff00ff }, { 'r', 0x64, 0xff3f55aa });
+	     { 'w', 0, 0x00700070 }, { 'p', 0, 0 }, { 'w', 0, 0x00500050 }, { 'w', 0, 0x00ff00ff },
+	     { 'r', 0x64, 0xff3f55aa });
 	bank_exit(&b);
+}
+
+static void virtnorflash_programs_single_words_in_place(void **state)
+{
+	program_in_place(FM_FLASH_TIME_INSTANT);
+}
+
+static void virtnorflash_programs_single_words_and_polls(void **state)
+{
+	program_in_place(FM_FLASH_TIME_TYPICAL);
 }
 
 /* --- Linux's cfi_probe and cfi_cmdset_0001 -------------------------------------------------- */
@@ -343,10 +386,12 @@ int main(void)
 		cmocka_unit_test(uboot_finds_a_bank_that_ignores_narrow_writes_as_it_is),
 		cmocka_unit_test(uboot_takes_a_broadcasting_bank_for_sixteen_bits),
 		cmocka_unit_test(uboot_erases_and_copies),
+		cmocka_unit_test(uboot_erases_and_copies_and_waits),
 		cmocka_unit_test(uboot_copies_a_mebibyte_without_a_pause),
 		cmocka_unit_test(virtnorflash_unlocks_and_erases),
 		cmocka_unit_test(virtnorflash_programs_by_the_buffer),
 		cmocka_unit_test(virtnorflash_programs_single_words_in_place),
+		cmocka_unit_test(virtnorflash_programs_single_words_and_polls),
 		cmocka_unit_test(linux_probes_with_all_its_incantations),
 		cmocka_unit_test(linux_writes_a_buffer),
 		cmocka_unit_test(linux_locks_and_meets_a_lock),
