@@ -100,9 +100,7 @@ static uint64_t takes(const struct fmi_flash *f, enum fmi_action action)
 		return f->duration.buffer;
 	if (action == FMI_ACTION_ERASE)
 		return f->duration.erase;
-	if (action == FMI_ACTION_CHIP_ERASE)
-		return f->duration.chip_erase;
-	return action == FMI_ACTION_ERASE_QUEUED ? FMI_AMD_WINDOW_NS : f->duration.word;
+	return action == FMI_ACTION_CHIP_ERASE ? f->duration.chip_erase : f->duration.word;
 }
 
 /* --- may they ----------------------------------------------------------------------------- */
@@ -244,9 +242,9 @@ static uint64_t last_word(struct fmi_flash *f, fmi_chips chips)
 	return word;
 }
 
-static void begin(struct fmi_flash *f, fmi_chips chips, struct fmi_op op)
+static void begin(struct fmi_flash *f, fmi_chips chips, struct fmi_op op, uint64_t ns)
 {
-	op.ends_ns = later(f->part.now_ns, takes(f, op.action));
+	op.ends_ns = later(f->part.now_ns, ns);
 	if (chips != f->all)
 		fmi_lanes_part(f);
 	for (unsigned n = 0; n < each(f); n++) {
@@ -267,8 +265,26 @@ static unsigned queue(struct fmi_flash *f, fmi_chips chips, uint64_t off)
 	if (refused)
 		refuse(f, refused, FMI_ACTION_ERASE_QUEUED, off, false);
 	fmi_array_queue(f, chips & ~refused, off);
-	begin(f, chips, (struct fmi_op){ .action = FMI_ACTION_ERASE_QUEUED, .off = off });
+	begin(f, chips, (struct fmi_op){ .action = FMI_ACTION_ERASE_QUEUED, .off = off },
+	      FMI_AMD_WINDOW_NS);
 	return 0;
+}
+
+/* Those that have nothing but protected sectors are soon through with them. Returns the others. */
+static fmi_chips begin_protected(struct fmi_flash *f, fmi_chips chips, struct fmi_op op)
+{
+	fmi_chips idle = chips;
+	struct fmi_erase_block block = { 0 };
+
+	for (uint64_t off = 0; idle && off < f->geo.len; off = block.off + block.len) {
+		block = fmi_geometry_block(&f->geo, off);
+		idle &= fmi_array_locked(f, idle, off);
+	}
+	if (!idle)
+		return chips;
+	refuse(f, idle, op.action, op.off, false);
+	begin(f, idle, op, ALL_PROTECTED_NS);
+	return chips & ~idle;
 }
 
 unsigned fmi_operate(struct fmi_flash *f, fmi_chips chips, enum fmi_action action, uint64_t off,
@@ -294,7 +310,10 @@ unsigned fmi_operate(struct fmi_flash *f, fmi_chips chips, enum fmi_action actio
 		op.data = last_word(f, chips);
 	if (!f->part.timed)
 		return perform(f, chips, &op);
-	begin(f, chips, op);
+	if (action == FMI_ACTION_CHIP_ERASE)
+		chips = begin_protected(f, chips, op);
+	if (chips)
+		begin(f, chips, op, takes(f, action));
 	return 0;
 }
 

@@ -261,6 +261,39 @@ static void chips_with_other_locks_erase_for_other_times(void **state)
 	bank_exit(&b);
 }
 
+static void a_chip_erase_of_protected_sectors_takes_no_chip_erases_time(void **state)
+{
+	struct fm_flash_config cfg = amd_config();
+	struct bank b;
+
+	cfg.time = FM_FLASH_TIME_TYPICAL;
+	bank_init(&b, LEN, cfg);
+	memset(b.array, 0, LEN);
+	for (unsigned i = 0; i < LEN; i += SECTOR)
+		set(&b, DYB, i, 0);
+	start_erase(&b);
+	cmd(&b, AT_555, 0x10);
+	assert_int_equal(deadline(&b), 100 * US);
+	tick_on(&b);
+	assert_int_equal(b.effects, FM_EFF_REMAP);
+	assert_true(all_bytes(b.array, LEN, 0));
+	cmd(&b, AT_555, 0x70);
+	assert_int_equal(r4(&b, 0), 0x00a200a2);
+	cmd(&b, AT_555, 0x71);
+	/* One sector of chip 1 is open. */
+	set(&b, DYB, SECTOR, 0x00010000);
+	start_erase(&b);
+	cmd(&b, AT_555, 0x10);
+	tick(&b, 300 * US);
+	assert_int_equal(deadline(&b), 100 * US + 8 * ERASE_NS);
+	assert_int_equal(r4(&b, 0) & 0x00880088, 0x00080000);
+	tick_on(&b);
+	assert_int_equal(b.effects, FM_EFF_DIRTY | FM_EFF_REMAP);
+	assert_int_equal(r4(&b, SECTOR), 0xffff0000);
+	assert_int_equal(r4(&b, 0), 0);
+	bank_exit(&b);
+}
+
 /* Cycles of one chip: its set, its sectors, its secured sector. */
 static void one_chip_is_in_a_set_alone(void **state)
 {
@@ -571,6 +604,7 @@ int main(void)
 		cmocka_unit_test(the_status_register_says_that_it_was_protected),
 		cmocka_unit_test(one_chips_sector_may_be_protected_alone),
 		cmocka_unit_test(chips_with_other_locks_erase_for_other_times),
+		cmocka_unit_test(a_chip_erase_of_protected_sectors_takes_no_chip_erases_time),
 		cmocka_unit_test(one_chip_is_in_a_set_alone),
 		cmocka_unit_test(chips_without_protection_do_not_know_the_sets),
 		cmocka_unit_test(protection_goes_with_the_saved_state),
