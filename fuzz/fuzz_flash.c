@@ -13,11 +13,9 @@
  */
 #include "fuzz/flash_cycles.h"
 #include "fuzz/flash_run.h"
+#include "fuzz/image_build.h"
 
 #include <firmem/dirty.h>
-
-#include "devices/bytes.h"
-#include "devices/crc32.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -327,6 +325,15 @@ static void make_twin(struct run *r)
 	fm_dev_tick(r->twin.dev, r->twin.now_ns);
 }
 
+/* The frame's checksum, as if the state had been saved so. */
+static void seal(uint8_t *saved, size_t len)
+{
+	uint32_t crc = build_crc32(saved, len - 4);
+
+	for (unsigned i = 0; i < 4; i++)
+		saved[len - 4 + i] = (uint8_t)(crc >> (8 * i));
+}
+
 /*
  * A state with some bytes changed: refused, or one that a bank can be in, and be driven from. Behind
  * the frame's header, whose checksum is made right again.
@@ -342,7 +349,7 @@ static void load_changed(struct run *r, uint8_t *saved, size_t len)
 
 		saved[at] ^= (uint8_t)(1u << tape_below(&r->tape, 8));
 	}
-	fmi_put_le32(saved + len - 4, fmi_crc32(0, saved, len - 4));
+	seal(saved, len);
 	if (fm_dev_load(r->twin.dev, saved, len, NULL))
 		return;
 	TAPE_CHECK(!fm_dev_save(r->twin.dev, &again, &len2, NULL));
