@@ -379,6 +379,24 @@ static void no_erase_reaches_the_secured_sector(void **state)
 	bank_exit(&b);
 }
 
+static void no_buffer_is_loaded_for_the_secured_sector(void **state)
+{
+	struct bank b;
+
+	init(&b);
+	enter_secured(&b);
+	bank_trace(&b);
+	unlock(&b);
+	cmd(&b, 0, 0x25);
+	assert_int_equal(traced(&b, FM_TRACE_MISUSE, NULL), 1);
+	/* The next sequence is one. */
+	program(&b, 8, 0x12345678);
+	assert_int_equal(r4(&b, 8), 0x12345678);
+	leave_secured(&b);
+	assert_true(all_bytes(b.array, LEN, 0xff));
+	bank_exit(&b);
+}
+
 static void the_lock_register_locks_the_secured_sector(void **state)
 {
 	struct bank b;
@@ -465,6 +483,7 @@ int main(void)
 		cmocka_unit_test(registers_go_with_the_saved_state),
 		cmocka_unit_test(the_secured_sector_is_in_the_arrays_place),
 		cmocka_unit_test(no_erase_reaches_the_secured_sector),
+		cmocka_unit_test(no_buffer_is_loaded_for_the_secured_sector),
 		cmocka_unit_test(the_lock_register_locks_the_secured_sector),
 		cmocka_unit_test(amd_chips_without_registers_have_neither),
 		cmocka_unit_test(a_secured_word_takes_time),
