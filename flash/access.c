@@ -131,7 +131,9 @@ SLOW program_word(struct fmi_flash *f, uint64_t off, uint64_t value)
 
 	f->unpolled = true;
 	f->quick_words++;
-	return changed || f->dev->subs ? fmi_array_told(f, off, f->quick_width, changed) : 0;
+	if (fmi_rarely(changed || f->dev->subs))
+		return fmi_array_told(f, off, f->quick_width, changed);
+	return 0;
 }
 
 unsigned fmi_access_write_intel(void *state, uint64_t off, unsigned size, uint64_t value,
@@ -142,19 +144,19 @@ unsigned fmi_access_write_intel(void *state, uint64_t off, unsigned size, uint64
 	const struct fmi_intel_plain *plain;
 	enum fmi_intel_mode before;
 
-	if (!fmi_quick_fits(f, off, size, attrs))
+	if (fmi_rarely(!fmi_quick_fits(f, off, size, attrs)))
 		return write_slowly(f, off, size, value, attrs);
-	if (chip->state == FMI_INTEL_PROGRAM && !f->locked) {
+	if (chip->state == FMI_INTEL_PROGRAM && !fmi_rarely(f->locked)) {
 		chip->state = FMI_INTEL_READY;
 		return program_word(f, off, value);
 	}
 	plain = fmi_quick_command(f, value);
-	if (chip->state != FMI_INTEL_READY || !plain)
+	if (fmi_rarely(chip->state != FMI_INTEL_READY || !plain))
 		return write_slowly(f, off, size, value, attrs);
 	before = chip->mode;
 	chip->state = plain->state;
 	chip->mode = plain->mode;
-	if (before == FMI_INTEL_SHOW_ARRAY || chip->mode == FMI_INTEL_SHOW_ARRAY)
+	if (fmi_rarely(before == FMI_INTEL_SHOW_ARRAY || chip->mode == FMI_INTEL_SHOW_ARRAY))
 		return turn(f, before == FMI_INTEL_SHOW_ARRAY);
 	return 0;
 }
