@@ -12,7 +12,7 @@
 
 struct fmi_health {
 	struct fm_flash_health cfg;   /* its pointers are ours */
-	uint32_t *counts;             /* erases, by block */
+	uint32_t *counts;             /* erases, by block number * chips + chip */
 	bool *bad;                    /* by block */
 	struct fm_flash_stuck *stuck; /* by offset, each once */
 	uint64_t programs;            /* operations so far */
@@ -83,13 +83,13 @@ static size_t merge(struct fm_flash_stuck *stuck, size_t n)
 
 static bool copy(struct fmi_health *h, const struct fmi_flash *f)
 {
-	h->counts = calloc(f->geo.blocks, sizeof(*h->counts));
+	h->counts = calloc((size_t)f->geo.blocks * f->geo.chips, sizeof(*h->counts));
 	h->bad = calloc(f->geo.blocks, sizeof(*h->bad));
 	h->stuck = calloc(h->cfg.nstuck + 1, sizeof(*h->stuck));
 	if (!h->counts || !h->bad || !h->stuck)
 		return false;
-	if (h->cfg.counts)
-		memcpy(h->counts, h->cfg.counts, f->geo.blocks * sizeof(*h->counts));
+	for (size_t i = 0; h->cfg.counts && i < (size_t)f->geo.blocks * f->geo.chips; i++)
+		h->counts[i] = h->cfg.counts[i / f->geo.chips];
 	for (size_t i = 0; i < h->cfg.nbad; i++)
 		h->bad[h->cfg.bad[i]] = true;
 	if (h->cfg.nstuck)
@@ -161,22 +161,43 @@ fmi_chips fmi_health_program(struct fmi_flash *f, fmi_chips chips, uint64_t off)
 	return unlucky(h, chips, h->cfg.program_ppm);
 }
 
+/* One more erase of those chips' parts of a block. Which have had too many? */
+static fmi_chips wear(struct fmi_flash *f, fmi_chips chips, uint32_t block)
+{
+	struct fmi_health *h = f->health;
+	fmi_chips worn = 0;
+
+	for (unsigned n = 0; n < f->geo.chips; n++) {
+		uint32_t *count = &h->counts[(size_t)block * f->geo.chips + n];
+
+		if (!(chips & 1u << n))
+			continue;
+		if (*count < UINT32_MAX)
+			++*count;
+		if (h->cfg.endurance && *count > h->cfg.endurance)
+			worn |= 1u << n;
+	}
+	return worn;
+}
+
 fmi_chips fmi_health_erase(struct fmi_flash *f, fmi_chips chips, uint32_t block)
 {
 	struct fmi_health *h = f->health;
-	uint32_t *count = &h->counts[block];
+	fmi_chips worn = wear(f, chips, block);
 
-	if (*count < UINT32_MAX)
-		++*count;
-	if (++h->erases == h->cfg.fail_erase || h->bad[block] ||
-	    (h->cfg.endurance && *count > h->cfg.endurance))
+	if (++h->erases == h->cfg.fail_erase || h->bad[block])
 		return chips;
-	return unlucky(h, chips, h->cfg.erase_ppm);
+	return worn | unlucky(h, chips & ~worn, h->cfg.erase_ppm);
 }
 
 uint32_t fmi_health_count(const struct fmi_flash *f, uint32_t block)
 {
-	return f->health->counts[block];
+	const uint32_t *counts = &f->health->counts[(size_t)block * f->geo.chips];
+	uint32_t most = 0;
+
+	for (unsigned n = 0; n < f->geo.chips; n++)
+		most = counts[n] > most ? counts[n] : most;
+	return most;
 }
 
 /* --- stuck bits ------------------------------------------------------------------------------ */
@@ -235,13 +256,13 @@ void fmi_health_save(const struct fmi_flash *f, struct fm_state_writer *w)
 	fm_state_put_u64(w, h->programs);
 	fm_state_put_u64(w, h->erases);
 	fm_state_put_u64(w, h->random);
-	for (uint32_t n = 0; n < f->geo.blocks; n++)
+	for (size_t n = 0; n < (size_t)f->geo.blocks * f->geo.chips; n++)
 		fm_state_put_u32(w, h->counts[n]);
 }
 
 uint64_t fmi_health_saved_len(const struct fmi_flash *f)
 {
-	return 24 + (uint64_t)f->geo.blocks * 4;
+	return 24 + (uint64_t)f->geo.blocks * f->geo.chips * 4;
 }
 
 void fmi_health_load(struct fmi_flash *f, struct fm_state_reader *r)
@@ -251,6 +272,6 @@ void fmi_health_load(struct fmi_flash *f, struct fm_state_reader *r)
 	h->programs = fm_state_get_u64(r);
 	h->erases = fm_state_get_u64(r);
 	h->random = fm_state_get_u64(r);
-	for (uint32_t n = 0; n < f->geo.blocks; n++)
+	for (size_t n = 0; n < (size_t)f->geo.blocks * f->geo.chips; n++)
 		h->counts[n] = fm_state_get_u32(r);
 }

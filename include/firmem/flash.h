@@ -102,9 +102,9 @@ struct fm_flash_stuck {
  */
 struct fm_flash_health {
 	size_t struct_size; /* sizeof(struct fm_flash_health) */
-	/* Erases that a block takes, each chip's part counted as one; later ones fail. 0 = no limit. */
+	/* Erases that a chip's part of a block takes; later ones fail on that chip. 0 = no limit. */
 	uint32_t endurance;
-	/* Erases that were before, a number for each block, or NULL. */
+	/* Erases that were before, a number for each block (of all its chips), or NULL. */
 	const uint32_t *counts;
 	const struct fm_flash_stuck *stuck;
 	size_t nstuck;
@@ -347,7 +347,7 @@ FM_API const char *fm_flash_quirk_name(unsigned quirk);
  */
 FM_API int fm_flash_set_pins(struct fm_dev *dev, unsigned pins);
 /*
- * Erases of block number `block` so far, failed ones too; of a bank with health. FM_ERR_ARG if `dev`
+ * Erases of block number `block` so far, failed ones too, of the chip that has most; with health. FM_ERR_ARG if `dev`
  * is not a flash, FM_ERR_RANGE, FM_ERR_UNSUPPORTED without health.
  */
 FM_API int fm_flash_erase_count(struct fm_dev *dev, uint32_t block, uint32_t *out);

@@ -65,6 +65,32 @@ static void erases_are_counted_by_block(void **state)
 	bank_exit(&b);
 }
 
+/* A block of two chips is worn where it was erased, whether the chips were together or not. */
+static void chips_wear_each_for_itself(void **state)
+{
+	struct fm_flash_health health = none();
+	struct fm_flash_config cfg;
+	struct bank b;
+
+	health.endurance = 2;
+	cfg = intel_config(&health);
+	cfg.narrow = FM_FLASH_NARROW_LANES;
+	bank_init(&b, LEN, cfg);
+	wr(&b, 0, 2, 0x20); /* chip 0 alone */
+	wr(&b, 0, 2, 0xd0);
+	bank_erase(&b, 0);
+	assert_int_equal(outcome(&b), 0x00800080);
+	assert_int_equal(count_of(&b, 0), 2);
+	b.array[0] = 0;
+	b.array[2] = 0;
+	bank_erase(&b, 0);
+	assert_int_equal(outcome(&b), 0x008000a0);
+	assert_int_equal(b.array[0], 0);
+	assert_int_equal(b.array[2], 0xff);
+	assert_int_equal(count_of(&b, 0), 3);
+	bank_exit(&b);
+}
+
 static void a_block_takes_so_many_erases(void **state)
 {
 	struct fm_flash_health health = none();
@@ -536,6 +562,7 @@ int main(void)
 		cmocka_unit_test(a_chip_erase_passes_bad_sectors_and_fails),
 		cmocka_unit_test(counters_and_draws_go_with_the_saved_state),
 		cmocka_unit_test(a_state_without_health_is_not_one_with_it),
+		cmocka_unit_test(chips_wear_each_for_itself),
 		cmocka_unit_test(what_cannot_be_is_named),
 		cmocka_unit_test(a_byte_that_is_named_twice_is_stuck_by_both),
 	};
