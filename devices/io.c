@@ -12,7 +12,7 @@
 
 static bool complete(const struct fm_io_ops *ops)
 {
-	/* `fd` is optional, and later than the first version of the struct. */
+	/* `fd` and what follows are optional, and later than the first version of the struct. */
 	return ops && ops->struct_size >= offsetof(struct fm_io_ops, fd) && ops->open &&
 	       ops->open_fd && ops->close && ops->size && ops->identity && ops->pread &&
 	       ops->pwrite && ops->fdatasync && ops->truncate && ops->allocate && ops->map &&
@@ -27,7 +27,7 @@ int fmi_io_check(const struct fm_io **io, const char *what, struct fm_error *err
 	if (!complete((*io)->ops))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "%s: fm_io.ops is incomplete, expected struct_size and every "
-				    "function but fd",
+				    "function but fd and resolve",
 				    what);
 	return 0;
 }
@@ -39,6 +39,17 @@ int fmi_io_fd(const struct fm_io *io, struct fm_file *file)
 	if (ops->struct_size < offsetof(struct fm_io_ops, fd) + sizeof(ops->fd) || !ops->fd)
 		return -1;
 	return ops->fd(io->ctx, file);
+}
+
+int fmi_io_resolve(const struct fm_io *io, const char *path, char **out)
+{
+	const struct fm_io_ops *ops = io->ops;
+
+	if (ops->struct_size >= offsetof(struct fm_io_ops, resolve) + sizeof(ops->resolve) &&
+	    ops->resolve)
+		return ops->resolve(io->ctx, path, out);
+	*out = strdup(path);
+	return *out ? 0 : -ENOMEM;
 }
 
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno)

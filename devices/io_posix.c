@@ -382,6 +382,16 @@ static int posix_fd(void *ctx, struct fm_file *file)
 	return file->fd;
 }
 
+static int posix_resolve(void *ctx, const char *path, char **out)
+{
+	char *name = realpath(path, NULL);
+
+	if (!name)
+		return -errno;
+	*out = name;
+	return 0;
+}
+
 static const struct fm_io_ops posix_ops = {
 	.struct_size = sizeof(posix_ops),
 	.open = posix_open,
@@ -403,6 +413,7 @@ static const struct fm_io_ops posix_ops = {
 	.unlink = posix_unlink,
 	.sync_dir = posix_sync_dir,
 	.fd = posix_fd,
+	.resolve = posix_resolve,
 };
 
 static const struct fm_io posix_io = { .ops = &posix_ops };

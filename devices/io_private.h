@@ -14,6 +14,9 @@ int fmi_io_check(const struct fm_io **io, const char *what, struct fm_error *err
 /* The descriptor behind a file, borrowed, or -1. */
 int fmi_io_fd(const struct fm_io *io, struct fm_file *file);
 
+/* resolve() of the seam, or a copy of `path` where it has none. *out is malloc'd. A negative errno. */
+int fmi_io_resolve(const struct fm_io *io, const char *path, char **out);
+
 /* Fill `err` for a negative errno of the seam: "PATH: WHAT: text of the errno". */
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno);
 

@@ -3,7 +3,6 @@
 #include "flash/flash_private.h"
 
 #include "devices/config.h"
-#include "devices/io_private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 static int flash_flush(void *state, struct fm_error *err)
 {
 	struct fmi_flash *f = state;
-	int rc = f->image ? fmi_image_flush(f->image, err) : 0;
+	int rc = f->image ? fm_write_behind_flush(f->image, err) : 0;
 
 	/* The blocks themselves may be files. */
 	if (!rc && f->registers.block)
@@ -43,7 +42,19 @@ static unsigned flash_reset(void *state, enum fm_reset_kind kind)
 		fmi_qemu_bank_reset(f, kind);
 	else
 		reset_chips(f);
+	/* What a guest has done before a reset is done. A failure is told as any other. */
+	if (f->image)
+		fm_write_behind_commit(f->image, NULL);
 	return fmi_access_remapped(f, before);
+}
+
+static unsigned flash_pump(void *state)
+{
+	struct fmi_flash *f = state;
+
+	if (f->image)
+		fm_write_behind_pump(f->image);
+	return 0;
 }
 
 static int flash_sanitize(void *state, struct fm_error *err)
@@ -75,7 +86,7 @@ static int flash_load(void *state, struct fm_state_reader *r, struct fm_error *e
 
 	/* Whoever restores a state has restored the block's contents too, or is about to. */
 	if (!rc && f->image)
-		fmi_image_stale(f->image);
+		fm_write_behind_stale(f->image);
 	return rc;
 }
 
@@ -131,7 +142,7 @@ static void flash_free(void *state)
 {
 	struct fmi_flash *f = state;
 
-	fmi_image_close(f->image);
+	fm_write_behind_close(f->image);
 	fmi_health_free(f->health);
 	if (!f->registers.block)
 		free(f->registers.bytes);
@@ -148,7 +159,8 @@ static void flash_free(void *state)
 		.write = fmi_access_write_##SET, .map = fmi_access_map, .tick = fmi_access_tick, \
 		.next_deadline_ns = fmi_access_next_deadline_ns, .flush = flash_flush,           \
 		.reset = flash_reset, .sanitize = flash_sanitize, .save = flash_save,            \
-		.load = flash_load, .describe = flash_describe, .free = flash_free,              \
+		.pump = flash_pump, .load = flash_load, .describe = flash_describe,              \
+		.free = flash_free,                                                              \
 	}
 
 static const struct fm_dev_ops intel_ops = FLASH_OPS(intel);
@@ -173,6 +185,13 @@ int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out)
 	*out = f->stats;
 	out->programs += f->quick_words;
 	out->program_bytes += f->quick_words * f->geo.bank_width;
+	if (f->image) {
+		struct fm_write_behind_stats host;
+
+		fm_write_behind_stats(f->image, &host);
+		out->host_writes = host.host_writes;
+		out->host_bytes = host.host_bytes;
+	}
 	return 0;
 }
 
@@ -201,6 +220,13 @@ int fm_flash_erase_count(struct fm_dev *dev, uint32_t block, uint32_t *out)
 		return FM_ERR_RANGE;
 	*out = fmi_health_count(f, block);
 	return 0;
+}
+
+struct fm_write_behind *fm_flash_image(struct fm_dev *dev)
+{
+	struct fmi_flash *f = fmi_flash_of(dev);
+
+	return f ? f->image : NULL;
 }
 
 /* --- making one -------------------------------------------------------------------------- */
@@ -343,30 +369,60 @@ static int init(struct fmi_flash *f, const struct fm_flash_config *c, const char
 	return 0;
 }
 
+/* The image hears what the guest changed. */
+static unsigned on_medium(void *ctx, const struct fm_medium_op *op)
+{
+	struct fmi_flash *f = ctx;
+	unsigned effects;
+
+	if (!op->changed)
+		return 0;
+	if (op->kind == FM_MEDIUM_ERASE)
+		effects = fm_write_behind_erase(f->image, op->off, op->len);
+	else
+		effects = fm_write_behind_store(f->image, op->off, op->len);
+	if (effects & FM_EFF_IOERR)
+		fm_trace_emit(f->dev, (struct fm_trace_event){ .kind = FM_TRACE_HOST_ERROR,
+							       .off = op->off,
+							       .size = op->len,
+							       .text = "write of the image" });
+	return effects;
+}
+
 static int open_image(struct fmi_flash *f, const struct fm_flash_config *c, struct fm_error *err)
 {
-	struct fmi_image_config cfg = {
-		.io = c->io,
-		.bank = fm_dev_name(f->dev),
-		.path = c->image,
-		.fd = c->image_fd,
-		.read_only = f->read_only,
-		.create = c->create,
+	const struct fm_write_behind_config cfg = {
+		.struct_size = sizeof(cfg),
+		.name = fm_dev_name(f->dev),
 		.array = f->array,
 		.len = f->geo.len,
-		.stats = &f->stats,
+		.image = c->image,
+		.use_image_fd = c->use_image_fd,
+		.image_fd = c->image_fd,
+		.create = c->create,
+		.read_only = f->read_only,
+		.mode = c->mode,
+		.interval_ns = c->interval_ns,
+		.journal = c->journal,
+		.use_journal_fd = c->use_journal_fd,
+		.journal_fd = c->journal_fd,
+		.journal_len = c->journal_len,
+		.worker = c->worker,
+		.deferred = c->deferred,
+		.dev = f->dev,
+		.io = c->io,
 	};
 	int rc;
 
 	if (!c->image && !c->use_image_fd)
 		return 0;
-	rc = fmi_io_check(&cfg.io, cfg.bank, err);
-	if (!rc)
-		rc = fmi_image_open(&f->image, &cfg, err);
+	rc = fm_write_behind_open(&f->image, &cfg, err);
 	if (rc)
 		return rc;
 	fm_dirty_mark(f->dirty, 0, f->geo.len);
-	fmi_image_attach(f->image, f->dev);
+	f->image_sub = (struct fm_medium_sub){ .op = on_medium, .ctx = f };
+	if (!f->read_only && c->mode != FM_WRITE_NONE)
+		fm_dev_subscribe(f->dev, &f->image_sub);
 	return 0;
 }
 

@@ -55,34 +55,6 @@ int fmi_geometry_init(struct fmi_geometry *geo, const struct fm_flash_config *cf
 /* The erase block that contains `off`, which is inside the bank. */
 struct fmi_erase_block fmi_geometry_block(const struct fmi_geometry *geo, uint64_t off);
 
-/* --- the image file ------------------------------------------------------------------------ */
-
-struct fmi_image;
-
-/* Where an image file's bytes live and who hears of it. */
-struct fmi_image_config {
-	const struct fm_io *io;
-	const char *bank; /* name of the bank, for messages */
-	const char *path; /* NULL: `fd` */
-	int fd;
-	bool read_only;
-	bool create;
-	uint8_t *array; /* borrowed: what the file persists */
-	uint64_t len;
-	struct fm_flash_stats *stats; /* borrowed: host writes are counted there */
-};
-
-/* Open, lock and check the file (or make it, FF), and read it into the array. */
-int fmi_image_open(struct fmi_image **out, const struct fmi_image_config *cfg,
-		   struct fm_error *err);
-/* From now on write what the device's medium operations change. */
-void fmi_image_attach(struct fmi_image *image, struct fm_dev *dev);
-void fmi_image_close(struct fmi_image *image);
-/* The array may differ anywhere from the file: the next flush writes all of it. */
-void fmi_image_stale(struct fmi_image *image);
-/* Write what failed, then sync. */
-int fmi_image_flush(struct fmi_image *image, struct fm_error *err);
-
 /* --- the bank ------------------------------------------------------------------------------ */
 
 /* What is noted of a chip's part of an erase block. */
@@ -141,7 +113,8 @@ struct fmi_flash {
 	struct fm_dev *dev;
 	struct fm_block *block;
 	struct fm_dirty *dirty;
-	struct fmi_image *image; /* NULL when nothing persists */
+	struct fm_write_behind *image; /* NULL when nothing persists */
+	struct fm_medium_sub image_sub;
 	uint8_t *array;
 	struct fmi_geometry geo;
 	enum fm_flash_set set; /* FM_FLASH_INTEL or FM_FLASH_AMD */

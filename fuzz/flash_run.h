@@ -37,10 +37,63 @@ struct run {
 	uint8_t *told;    /* the array as the medium operations make it */
 	bool changed;     /* by the operations of this access */
 	struct fm_medium_sub sub;
-	struct memfile file;
+	struct memdir dir;
+	struct memfile *file; /* the image */
 	struct fm_io io;
-	bool behind; /* a write of the image failed */
+	struct fm_worker *worker;
+	uint64_t waits;
+	bool behind; /* something failed, and no flush succeeded since */
+	bool loaded; /* a state, and no flush since */
 };
+
+/* --- the image ----------------------------------------------------------------------------- */
+
+static inline void make_image(struct run *r)
+{
+	const struct fm_worker_config worker = { .struct_size = sizeof(worker), .pumped = true };
+
+	memdir_init(&r->dir, &r->io);
+	r->file = memdir_put(&r->dir, "image", r->one.array, r->len);
+	TAPE_CHECK(!fm_worker_new(&r->worker, &worker, NULL));
+	r->cfg.image = "image";
+	r->cfg.journal_len = 16384;
+	r->cfg.interval_ns = 1; /* each pump is a tick */
+	r->cfg.mode = tape_one_in(&r->tape, 8) ? FM_WRITE_THROUGH : FM_WRITE_BEHIND;
+	r->cfg.worker = r->worker;
+	r->cfg.io = &r->io;
+}
+
+/* Did an operation find the journal full since the last time? */
+static inline bool waits(struct run *r)
+{
+	struct fm_write_behind_stats stats;
+	uint64_t before = r->waits;
+
+	fm_write_behind_stats(fm_flash_image(r->one.dev), &stats);
+	r->waits = stats.waits;
+	return stats.waits != before;
+}
+
+/* The process is killed: another opens what it left, without writing anything to it. */
+static inline void check_killed(struct run *r)
+{
+	struct fm_write_behind_config cfg = {
+		.struct_size = sizeof(cfg),
+		.len = r->len,
+		.image = "image",
+		.read_only = true,
+		.io = &r->io,
+	};
+	struct fm_write_behind *wb;
+
+	if (r->behind || r->loaded || r->cfg.read_only)
+		return;
+	cfg.array = malloc(r->len);
+	TAPE_CHECK(!fm_write_behind_open(&wb, &cfg, NULL));
+	TAPE_CHECK(!memcmp(cfg.array, r->one.array, r->len));
+	fm_write_behind_close(wb);
+	free(cfg.array);
+}
 
 /* --- the bank ---------------------------------------------------------------------------- */
 

@@ -5,7 +5,8 @@
  *  - the array changed only as the medium operations say, by programs 1 to 0, by erases 0 to 1;
  *  - FM_EFF_DIRTY came if and only if it changed, and the dirty log has the place;
  *  - FM_EFF_REMAP came if and only if the bank turned from mappable to not, or back, or its hint did;
- *  - the image holds what the array holds, unless a write failed and no flush has succeeded since;
+ *  - after a flush that did not fail the image holds what the array holds, and accesses touch no file
+ *    unless the journal is full; killed at the end, image and journal hold it if the host did not fail;
  *  - a bank that a saved state was loaded into, at another time of its clock, does the same as the one
  *    it was saved from;
  *  - a state that was changed is refused, or is one that a bank can be in.
@@ -82,11 +83,9 @@ static bool begin(struct run *r)
 	make_block(&r->one, guarded(0) + ROOM, r->len);
 	for (uint64_t i = 0; i < r->len; i += 64)
 		memset(r->one.array + i, i / 64 % 3 ? 0xff : tape_u8(&r->tape), 64);
-	memfile_init(&r->file, &r->io, r->one.array, r->len);
+	make_image(r);
 	r->cfg.block = r->one.block;
 	make_registers(r);
-	r->cfg.image = "image";
-	r->cfg.io = &r->io;
 	if (fm_flash_new(&r->one.dev, &r->cfg, &err)) {
 		TAPE_CHECK(err.code == FM_ERR_ARG && strstr(err.msg, "expected"));
 		return false;
@@ -106,7 +105,8 @@ static void end(struct run *r)
 	fm_dev_free(r->one.dev);
 	fm_block_free(r->one.block);
 	fm_block_free(r->registers);
-	memfile_exit(&r->file);
+	fm_worker_free(r->worker);
+	memdir_exit(&r->dir);
 	free(r->told);
 }
 
@@ -239,15 +239,13 @@ static void check(struct run *r, unsigned effects, unsigned was)
 	TAPE_CHECK(!memcmp(r->told, r->one.array, r->len));
 	TAPE_CHECK(!!(effects & FM_EFF_DIRTY) == r->changed);
 	TAPE_CHECK(!!(effects & FM_EFF_REMAP) == (was != view(r, &r->one)));
-	TAPE_CHECK(!!(effects & FM_EFF_IOERR) == r->file.failed);
-	r->behind |= r->file.failed;
-	if (!r->behind)
-		TAPE_CHECK(!memcmp(r->file.bytes, r->one.array, r->len));
+	r->behind |= r->dir.failed;
+	TAPE_CHECK(!(effects & FM_EFF_IOERR) || r->behind);
 	TAPE_CHECK(!!fm_dev_error(r->one.dev, NULL) == r->behind);
 	if (r->twin.dev)
 		TAPE_CHECK(!memcmp(r->twin.array, r->one.array, r->len));
 	r->changed = false;
-	r->file.failed = false;
+	r->dir.failed = false;
 }
 
 static void do_write(struct run *r, struct fm_attrs attrs)
@@ -267,9 +265,12 @@ static void do_write(struct run *r, struct fm_attrs attrs)
 	}
 	inside = size <= r->len && off <= r->len - size;
 	memcpy(before, r->one.array, r->len);
-	r->file.failing = tape_one_in(&r->tape, 24);
+	r->dir.failing = tape_one_in(&r->tape, 24);
+	r->dir.transfers = 0;
 	effects = fm_dev_write(r->one.dev, off, size, value, attrs);
-	r->file.failing = false;
+	if (r->cfg.mode == FM_WRITE_BEHIND && r->dir.transfers)
+		TAPE_CHECK(waits(r));
+	r->dir.failing = false;
 	TAPE_CHECK(!!(effects & FM_EFF_FAULT) == (!inside || !allowed));
 	if (r->twin.dev) {
 		unsigned twin_was = view(r, &r->twin);
@@ -319,6 +320,7 @@ static void make_twin(struct run *r)
 	memcpy(r->twin.array, r->one.array, r->len);
 	cfg.block = r->twin.block;
 	cfg.image = NULL;
+	cfg.worker = NULL;
 	cfg.registers = NULL;
 	TAPE_CHECK(!fm_flash_new(&r->twin.dev, &cfg, NULL));
 	r->twin.now_ns = tape_number(&r->tape, 3);
@@ -387,8 +389,10 @@ static void do_save(struct run *r)
 	load(r->twin.dev, saved, len);
 	TAPE_CHECK(!fm_dev_save(r->twin.dev, &again, &len2, NULL));
 	TAPE_CHECK(len == len2 && !memcmp(saved, again, len));
-	if (tape_one_in(&r->tape, 4)) /* into itself */
+	if (tape_one_in(&r->tape, 4)) { /* into itself */
 		load(r->one.dev, saved, len);
+		r->loaded = true;
+	}
 	/* A broken one changes nothing. */
 	((uint8_t *)saved)[tape_number(&r->tape, 2) % len] ^=
 		(uint8_t)(1 + tape_below(&r->tape, 255));
@@ -407,16 +411,16 @@ static void do_flush(struct run *r)
 {
 	int rc;
 
-	r->file.failing = tape_one_in(&r->tape, 4);
+	r->dir.failing = tape_one_in(&r->tape, 4);
 	rc = fm_dev_flush(r->one.dev, NULL);
-	r->file.failing = false;
-	TAPE_CHECK(!!rc == r->file.failed);
-	r->behind |= r->file.failed;
-	r->file.failed = false;
+	r->dir.failing = false;
+	TAPE_CHECK(!!rc == r->dir.failed);
+	r->behind |= r->dir.failed;
+	r->dir.failed = false;
 	if (!rc) {
-		r->behind = false;
-		TAPE_CHECK(!memcmp(r->file.bytes, r->one.array, r->len));
-		TAPE_CHECK(!memcmp(r->file.synced, r->one.array, r->len));
+		r->behind = r->loaded = false;
+		TAPE_CHECK(!memcmp(r->file->bytes, r->one.array, r->len));
+		TAPE_CHECK(!memcmp(r->file->synced, r->one.array, r->len));
 	}
 	check(r, 0, view(r, &r->one));
 }
@@ -461,9 +465,9 @@ static void do_tick(struct run *r)
 	unsigned effects;
 
 	r->one.now_ns += pause;
-	r->file.failing = tape_one_in(&r->tape, 24);
+	r->dir.failing = tape_one_in(&r->tape, 24);
 	effects = fm_dev_tick(r->one.dev, r->one.now_ns);
-	r->file.failing = false;
+	r->dir.failing = false;
 	TAPE_CHECK(fm_dev_next_deadline_ns(r->one.dev) > r->one.now_ns);
 	if (r->twin.dev) {
 		unsigned twin_was = view(r, &r->twin);
@@ -490,7 +494,7 @@ static void do_sanitize(struct run *r)
 
 	TAPE_CHECK(rc == (r->cfg.read_only ? FM_ERR_ACCESS : 0));
 	if (!rc)
-		r->behind = false;
+		r->behind = r->loaded = false;
 	if (r->twin.dev)
 		TAPE_CHECK(fm_dev_sanitize(r->twin.dev, NULL) == rc);
 	r->changed = false;
@@ -500,6 +504,16 @@ static void do_sanitize(struct run *r)
 static struct fm_attrs choose_attrs(struct run *r)
 {
 	return (struct fm_attrs){ .secure = r->cfg.secure_only && !tape_one_in(&r->tape, 8) };
+}
+
+/* The worker's ticks, of which ten without a change apply. */
+static void do_pump(struct run *r)
+{
+	r->dir.failing = tape_one_in(&r->tape, 6);
+	for (unsigned n = 1 + tape_below(&r->tape, 24); n; n--)
+		fm_dev_pump(r->one.dev);
+	r->dir.failing = false;
+	check(r, 0, view(r, &r->one));
 }
 
 static void step(struct run *r)
@@ -538,6 +552,9 @@ static void step(struct run *r)
 	case 13:
 		do_tick(r);
 		break;
+	case 14:
+		do_pump(r);
+		break;
 	default:
 		do_write(r, choose_attrs(r));
 		break;
@@ -551,9 +568,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	if (begin(&r)) {
 		while (r.tape.left)
 			step(&r);
-		r.file.failing = false;
+		r.dir.failing = false;
+		check_killed(&r);
 		TAPE_CHECK(!fm_dev_flush(r.one.dev, NULL));
-		TAPE_CHECK(!memcmp(r.file.synced, r.one.array, r.len));
+		TAPE_CHECK(!memcmp(r.file->synced, r.one.array, r.len));
 		fm_dev_unsubscribe(r.one.dev, &r.sub);
 	}
 	end(&r);

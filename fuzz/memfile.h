@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * memfile: a seam with one file, in memory, that fails when told to. A failed write leaves half of
- * itself; what was synced is known apart.
+ * memfile: a seam with a few files, in memory, that fails when told to. A failed write leaves half of
+ * itself, a failed sync loses what it should have made durable; what was synced is known apart.
  */
 #ifndef FIRMEM_FUZZ_MEMFILE_H
 #define FIRMEM_FUZZ_MEMFILE_H
@@ -12,12 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEMFILES 4u
+#define MEMFILE_ROOM (320u << 10) /* the most that a file can hold */
+
 struct memfile {
+	struct memdir *dir;
+	char name[64]; /* empty: there is no such file */
 	uint8_t *bytes;
 	uint8_t *synced;
 	uint64_t len;
-	bool failing; /* writes and syncs fail from now on */
-	bool failed;  /* one did */
+};
+
+struct memdir {
+	struct memfile files[MEMFILES];
+	bool failing;       /* writes and syncs fail from now on */
+	bool failed;        /* one did */
+	unsigned transfers; /* reads, writes and syncs */
 };
 
 static struct memfile *memfile_of(struct fm_file *file)
@@ -25,9 +35,50 @@ static struct memfile *memfile_of(struct fm_file *file)
 	return (struct memfile *)(void *)file;
 }
 
+static inline struct memfile *memdir_find(struct memdir *d, const char *name)
+{
+	for (unsigned i = 0; i < MEMFILES; i++) {
+		if (*name && !strcmp(d->files[i].name, name))
+			return &d->files[i];
+	}
+	return NULL;
+}
+
+/* A file that holds a copy of `bytes`, durably. */
+static inline struct memfile *memdir_put(struct memdir *d, const char *name, const uint8_t *bytes,
+					 uint64_t len)
+{
+	unsigned i = 0;
+	struct memfile *m;
+
+	while (d->files[i].bytes) {
+		if (++i == MEMFILES)
+			abort();
+	}
+	m = &d->files[i];
+	m->dir = d;
+	strncpy(m->name, name, sizeof(m->name) - 1);
+	m->bytes = aligned_alloc(4096, MEMFILE_ROOM);
+	m->synced = malloc(MEMFILE_ROOM);
+	m->len = len;
+	if (len > MEMFILE_ROOM)
+		abort();
+	if (len) {
+		memcpy(m->bytes, bytes, len);
+		memcpy(m->synced, bytes, len);
+	}
+	return m;
+}
+
 static int memfile_open(void *ctx, const char *path, unsigned flags, struct fm_file **out)
 {
-	*out = ctx;
+	struct memfile *m = memdir_find(ctx, path);
+
+	if (!m && !(flags & FM_IO_CREATE))
+		return -ENOENT;
+	if (!m)
+		m = memdir_put(ctx, path, NULL, 0);
+	*out = (struct fm_file *)(void *)m;
 	return 0;
 }
 
@@ -56,6 +107,7 @@ static ssize_t memfile_pread(void *ctx, struct fm_file *file, void *buf, size_t 
 {
 	struct memfile *m = memfile_of(file);
 
+	m->dir->transfers++;
 	if (off >= m->len)
 		return 0;
 	if (len > m->len - off)
@@ -69,30 +121,44 @@ static ssize_t memfile_pwrite(void *ctx, struct fm_file *file, const void *buf, 
 {
 	struct memfile *m = memfile_of(file);
 
-	if (off > m->len || len > m->len - off)
-		abort(); /* an image never grows */
-	memcpy(m->bytes + off, buf, m->failing ? len / 2 : len);
-	m->failed |= m->failing;
-	return m->failing ? -EIO : (ssize_t)len;
+	m->dir->transfers++;
+	if (off > MEMFILE_ROOM || len > MEMFILE_ROOM - off)
+		return -ENOSPC;
+	memcpy(m->bytes + off, buf, m->dir->failing ? len / 2 : len);
+	if (off + len > m->len)
+		m->len = off + len;
+	m->dir->failed |= m->dir->failing;
+	return m->dir->failing ? -EIO : (ssize_t)len;
 }
 
 /* A failed sync loses what was written since the last one, as the kernel may. */
-static int memfile_fdatasync(void *ctx, struct fm_file *file)
+static int memfile_sync(struct memfile *m, uint64_t off, uint64_t len)
 {
-	struct memfile *m = memfile_of(file);
-
-	if (m->failing) {
-		memcpy(m->bytes, m->synced, m->len);
-		m->failed = true;
+	m->dir->transfers++;
+	if (m->dir->failing) {
+		memcpy(m->bytes + off, m->synced + off, len);
+		m->dir->failed = true;
 		return -EIO;
 	}
-	memcpy(m->synced, m->bytes, m->len);
+	memcpy(m->synced + off, m->bytes + off, len);
 	return 0;
+}
+
+static int memfile_fdatasync(void *ctx, struct fm_file *file)
+{
+	return memfile_sync(memfile_of(file), 0, memfile_of(file)->len);
 }
 
 static int memfile_truncate(void *ctx, struct fm_file *file, uint64_t bytes)
 {
-	return -EPERM;
+	struct memfile *m = memfile_of(file);
+
+	if (bytes > MEMFILE_ROOM)
+		return -ENOSPC;
+	if (bytes > m->len)
+		memset(m->bytes + m->len, 0, bytes - m->len);
+	m->len = bytes;
+	return 0;
 }
 
 static int memfile_allocate(void *ctx, struct fm_file *file, uint64_t off, uint64_t len)
@@ -103,12 +169,27 @@ static int memfile_allocate(void *ctx, struct fm_file *file, uint64_t off, uint6
 static int memfile_map(void *ctx, struct fm_file *file, uint64_t off, size_t len, int prot,
 		       int flags, void **out)
 {
-	return -ENODEV;
+	*out = memfile_of(file)->bytes + off;
+	return 0;
 }
 
 static int memfile_unmap(void *ctx, void *addr, size_t len)
 {
-	return -EINVAL;
+	return 0;
+}
+
+static int memfile_msync(void *ctx, void *addr, size_t len)
+{
+	struct memdir *d = ctx;
+
+	for (unsigned i = 0; i < MEMFILES; i++) {
+		struct memfile *m = &d->files[i];
+		uint8_t *at = addr;
+
+		if (m->bytes && at >= m->bytes && at < m->bytes + MEMFILE_ROOM)
+			return memfile_sync(m, (uint64_t)(at - m->bytes), len);
+	}
+	return -ENOMEM;
 }
 
 static int memfile_lock(void *ctx, struct fm_file *file, int type, uint64_t off, uint64_t len)
@@ -122,19 +203,34 @@ static int memfile_lock_test(void *ctx, struct fm_file *file, int type, uint64_t
 	return 0;
 }
 
+static int memfile_unlink(void *ctx, const char *path)
+{
+	struct memfile *m = memdir_find(ctx, path);
+
+	if (!m)
+		return -ENOENT;
+	m->name[0] = '\0';
+	return 0;
+}
+
 static int memfile_rename(void *ctx, const char *from, const char *to)
 {
-	return -EPERM;
+	struct memfile *m = memdir_find(ctx, from);
+
+	if (!m)
+		return -ENOENT;
+	memfile_unlink(ctx, to);
+	strncpy(m->name, to, sizeof(m->name) - 1);
+	return 0;
 }
 
-static int memfile_name(void *ctx, const char *path)
+static int memfile_sync_dir(void *ctx, const char *path)
 {
-	return -EPERM;
+	return 0;
 }
 
-/* The file holds a copy of `bytes`; `io` leads to it. Both stay in place. */
-static inline void memfile_init(struct memfile *m, struct fm_io *io, const uint8_t *bytes,
-				uint64_t len)
+/* An empty folder; `io` leads to it. Both stay in place. */
+static inline void memdir_init(struct memdir *d, struct fm_io *io)
 {
 	static const struct fm_io_ops ops = {
 		.struct_size = sizeof(ops),
@@ -150,24 +246,24 @@ static inline void memfile_init(struct memfile *m, struct fm_io *io, const uint8
 		.allocate = memfile_allocate,
 		.map = memfile_map,
 		.unmap = memfile_unmap,
-		.msync = memfile_unmap,
+		.msync = memfile_msync,
 		.lock = memfile_lock,
 		.lock_test = memfile_lock_test,
 		.rename = memfile_rename,
-		.unlink = memfile_name,
-		.sync_dir = memfile_name,
+		.unlink = memfile_unlink,
+		.sync_dir = memfile_sync_dir,
 	};
 
-	*m = (struct memfile){ .bytes = malloc(len), .synced = malloc(len), .len = len };
-	memcpy(m->bytes, bytes, len);
-	memcpy(m->synced, bytes, len);
-	*io = (struct fm_io){ .ops = &ops, .ctx = m };
+	*d = (struct memdir){ .failing = false };
+	*io = (struct fm_io){ .ops = &ops, .ctx = d };
 }
 
-static inline void memfile_exit(struct memfile *m)
+static inline void memdir_exit(struct memdir *d)
 {
-	free(m->bytes);
-	free(m->synced);
+	for (unsigned i = 0; i < MEMFILES; i++) {
+		free(d->files[i].bytes);
+		free(d->files[i].synced);
+	}
 }
 
 #endif

@@ -136,7 +136,7 @@ FM_API int fm_dev_new(struct fm_dev **out, const struct fm_dev_ops *ops, void *s
 		      const struct fm_dev_config *cfg, struct fm_error *err);
 
 /*
- * Free. Does not flush: what was not flushed may be lost with the host. NULL is fine. No window
+ * Free. Flush first to hear of failures: a device may or may not do it here. NULL is fine. No window
  * or view may refer to it any more. A device that a machine owns is freed by the machine.
  */
 FM_API void fm_dev_free(struct fm_dev *dev);

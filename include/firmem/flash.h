@@ -20,6 +20,7 @@
 #include <firmem/device.h>
 #include <firmem/fdt.h>
 #include <firmem/io.h>
+#include <firmem/write_behind.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -231,10 +232,10 @@ struct fm_flash_config {
 	bool read_only;        /* every block is locked for good; the image is only read */
 	/*
 	 * The image that persists the array, the same length as the block. It is read into the block
-	 * here, and what programs and erases change is written to it, one write an operation; it is
-	 * durable after fm_dev_flush(). While it is open, byte 201 of it is locked: exclusively, or
-	 * shared where it is only read. Neither `image` nor `image_fd`: the array starts as what the
-	 * block holds (factory-fresh chips are FF), and persists if the block does.
+	 * here, and what programs and erases change goes to it by way of a journal (`mode` below,
+	 * write_behind.h); after fm_dev_flush() it holds what the array holds. While it is open nobody
+	 * else can write it, QEMU included. Neither `image` nor `image_fd`: the array starts as what
+	 * the block holds (factory-fresh chips are FF), and persists if the block does.
 	 */
 	const char *image;
 	bool use_image_fd; /* `image_fd` instead of `image` */
@@ -272,23 +273,34 @@ struct fm_flash_config {
 	 */
 	struct fm_block *registers;
 	uint64_t unique; /* Intel: the chips' factory-programmed number, in fresh registers */
+	/* How the image is written: the fields of these names of struct fm_write_behind_config. */
+	enum fm_write_mode mode;
+	uint64_t interval_ns;
+	const char *journal;
+	bool use_journal_fd;
+	int journal_fd;
+	uint64_t journal_len;
+	struct fm_worker *worker;
+	bool deferred;
 };
 
 /*
  * A bank in its power-on state: read-array, all blocks unlocked. Errors name the field or the file:
  * FM_ERR_ARG (impossible geometry), FM_ERR_SIZE (the image's size against the bank's),
  * FM_ERR_ACCESS (image not writable and not read_only), FM_ERR_LOCKED (another opener),
- * FM_ERR_NOT_FOUND, FM_ERR_NOSPACE (a new image), FM_ERR_IO, FM_ERR_NOMEM. After a failure a new
- * image is gone again; if the image could not be read to its end, the block holds part of it.
- * Blocks; allocates.
+ * FM_ERR_NOT_FOUND, FM_ERR_NOSPACE (a new image or journal), FM_ERR_IO, FM_ERR_NOMEM, and of the
+ * journal what fm_write_behind_open() says. After a failure a new image is gone again; the block may
+ * hold part of one that was there. Blocks; allocates.
  *
- * An image that cannot be written: the access returns FM_EFF_IOERR, fm_dev_error() explains, the
- * guest sees success and the array keeps its data. fm_dev_flush() writes again what failed.
+ * An image that cannot be written: FM_EFF_IOERR is pending (fm_dev_event_fd()), or returned by an
+ * access that the journal has no room for; fm_dev_error() explains, the guest sees success and the
+ * array keeps its data. fm_dev_flush() writes again what failed.
  *
  * fm_dev_reset(): read-array, status and buffer clear, locks open, for every kind but kexec, which
  * pulls no reset line and changes nothing. What was under way is given up, its cells as they were (a
  * chip would leave them undefined). fm_dev_sanitize() resets and makes the array and the image FF, locks
  * or not, not the registers; FM_ERR_ACCESS on a read-only bank.
+ * After a reset what was programmed is durable; fm_dev_free() writes everything to the image first.
  *
  * With `time` a program or erase changes the array, and is told, when fm_dev_tick() finds it over.
  *
@@ -360,7 +372,7 @@ struct fm_flash_stats {
 	uint64_t array_entries;  /* returns to read-array */
 	uint64_t ignored_writes; /* narrow writes that had no effect */
 	uint64_t host_writes;    /* writes to the image, failed ones too */
-	uint64_t host_bytes;     /* bytes of those that succeeded */
+	uint64_t host_bytes;     /* bytes of those that succeeded, and of the journal's syncs */
 	uint64_t refused;        /* programs, erases and locks of locked blocks, by each chip */
 	uint64_t failed;         /* programs and erases that failed on a chip, by each chip */
 	uint64_t suspends;       /* operations suspended, by each chip */
@@ -368,6 +380,11 @@ struct fm_flash_stats {
 };
 /* FM_ERR_ARG if `dev` is not a flash. */
 FM_API int fm_flash_stats(struct fm_dev *dev, struct fm_flash_stats *out);
+/*
+ * How the image is written: for statistics, and to hand an image over. Borrowed, for as long as the
+ * device lives; telling it of changes is the bank's. NULL: not a flash, or no image.
+ */
+FM_API struct fm_write_behind *fm_flash_image(struct fm_dev *dev);
 
 /*
  * A struct fm_fdt_binding's build() for "cfi-flash": one bank for each reg entry, its block and its

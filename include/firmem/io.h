@@ -42,7 +42,7 @@ struct fm_file_id {
 	uint64_t ino;
 };
 
-/* Every function but fd() must be there: FM_ERR_ARG where a seam is taken otherwise. */
+/* Every function but fd() and resolve() must be there: FM_ERR_ARG where a seam is taken otherwise. */
 struct fm_io_ops {
 	size_t struct_size; /* sizeof(struct fm_io_ops) */
 	/* Open by path; `flags` of enum fm_io_open. The file is closed with close(). */
@@ -91,6 +91,11 @@ struct fm_io_ops {
 	int (*sync_dir)(void *ctx, const char *path);
 	/* The descriptor behind the file, borrowed, or -1. NULL: there never is one to hand out. */
 	int (*fd)(void *ctx, struct fm_file *file);
+	/*
+	 * The one name, malloc'd, of the file that `path` leads to: without symbolic links, so that
+	 * what lies beside a file is found by each of its paths. NULL: paths are names.
+	 */
+	int (*resolve)(void *ctx, const char *path, char **out);
 };
 
 /* A vtable and what it works on. Lives as long as anything that was made with it. */
