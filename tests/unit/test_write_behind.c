@@ -3,6 +3,8 @@
 #include "tests/unit/behind.h"
 #include "tests/unit/faultio.h"
 
+#include "fuzz/memfile.h"
+
 static void clear_log(struct faultio *io)
 {
 	memset(io->log, 0, sizeof(io->log));
@@ -275,6 +277,42 @@ static void what_the_image_could_not_take_the_journal_keeps(void **state)
 	assert_int_equal(tmpdir_entries(state), 1);
 }
 
+/* The kernel gives the old bytes of what it could not write back, and calls a bare retry a success. */
+static void a_commit_after_a_failed_one_writes_everything_again(void **state)
+{
+	static uint8_t image[LEN], seen[LEN];
+	struct memdir dir;
+	struct fm_io io;
+	struct behind b;
+	struct fm_write_behind *reader;
+
+	memdir_init(&dir, &io);
+	memdir_put(&dir, "image", image, LEN);
+	behind_config(&b, "image");
+	b.cfg.io = &io;
+	behind_open(&b);
+	behind_store(&b, 10, 1, 10);
+	assert_int_equal(fm_write_behind_commit(b.wb, NULL), 0);
+	behind_store(&b, 100, 2, 100);
+	dir.failing = true;
+	assert_int_equal(fm_write_behind_commit(b.wb, NULL), FM_ERR_IO);
+	dir.failing = false;
+	behind_store(&b, 300, 3, 100);
+	assert_int_equal(fm_write_behind_commit(b.wb, NULL), 0);
+	/* The host crashes: only what was synced is there. */
+	for (unsigned i = 0; i < MEMFILES; i++) {
+		if (dir.files[i].bytes)
+			memcpy(dir.files[i].bytes, dir.files[i].synced, dir.files[i].len);
+	}
+	b.cfg.array = seen;
+	b.cfg.read_only = true;
+	assert_int_equal(fm_write_behind_open(&reader, &b.cfg, NULL), 0);
+	assert_memory_equal(seen, b.array, LEN);
+	fm_write_behind_close(reader);
+	behind_exit(&b);
+	memdir_exit(&dir);
+}
+
 /* Some of everything, with ticks between. */
 static unsigned scenario(struct behind *b)
 {
@@ -406,6 +444,7 @@ int main(void)
 		tmpdir_test(a_failure_in_the_background_is_told_and_ends_with_a_flush),
 		tmpdir_test(what_a_full_journal_could_not_take_a_flush_finds),
 		tmpdir_test(what_the_image_could_not_take_the_journal_keeps),
+		cmocka_unit_test(a_commit_after_a_failed_one_writes_everything_again),
 		tmpdir_test(after_any_failed_call_a_flush_catches_up),
 		tmpdir_test(after_any_call_from_which_all_fail_nothing_told_is_lost),
 		tmpdir_test(a_wrong_config_is_refused_and_named),

@@ -35,12 +35,12 @@ static int tmpdir_teardown(void **state)
 
 #define tmpdir_test(fn) cmocka_unit_test_setup_teardown(fn, tmpdir_setup, tmpdir_teardown)
 
-/* "FOLDER/name"; a static buffer for each of four calls in a row. */
+/* "FOLDER/name"; a static buffer for each of 16 calls in a row. */
 static inline const char *tmpdir_path(void **state, const char *name)
 {
-	static char paths[4][300];
+	static char paths[16][300];
 	static unsigned turn;
-	char *path = paths[turn++ % 4];
+	char *path = paths[turn++ % 16];
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", (const char *)*state, name);
 	return path;
