@@ -196,6 +196,8 @@ static void damage(struct run *r)
 	case 8:
 		at = tape_below(t, IMAGE_LEN);
 		memdir_find(&r->dir, "image")->bytes[at] ^= (uint8_t)(1u << tape_below(t, 8));
+		memdir_find(&r->dir, "image")->synced[at] =
+			memdir_find(&r->dir, "image")->bytes[at];
 		r->image_damage = true;
 		break;
 	case 0:

@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # (library, map, node, floors whose headers it implements). A release adds a node.
 LIBRARIES = (
-    ("libfirmem.so", "firmem.map", "FIRMEM_0.1", ("devices", "rom", "flash")),
+    ("libfirmem.so", "firmem.map", "FIRMEM_0.1", ("devices", "rom", "flash", "powercut")),
     ("libfirmem-nvdimm.so", "nvdimm/firmem-nvdimm.map", "FIRMEM_NVDIMM_0.1", ("nvdimm",)),
     ("libfirmem-measure.so", "measure/firmem-measure.map", "FIRMEM_MEASURE_0.1", ("measure",)),
 )
