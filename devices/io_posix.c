@@ -334,7 +334,9 @@ static int posix_lock_test(void *ctx, struct fm_file *file, int type, uint64_t o
 		return -errno;
 	if (fl.l_type == F_UNLCK)
 		return 0;
-	*holder = fl.l_pid > 0 ? fl.l_pid : -1;
+	*holder = fl.l_pid;
+	if (*holder <= 0)
+		*holder = fmi_posix_lock_holder(file->fd, type == FM_IO_LOCK_EXCLUSIVE, off, len);
 	return -EAGAIN;
 }
 

@@ -20,6 +20,12 @@ int fmi_io_resolve(const struct fm_io *io, const char *path, char **out);
 /* Fill `err` for a negative errno of the seam: "PATH: WHAT: text of the errno". */
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno);
 
+/*
+ * The process whose lock of an open file (OFD) on [off, off + len), 0 to the end, is in the way of
+ * an exclusive lock, or of a shared one. -1: not to be found out.
+ */
+pid_t fmi_posix_lock_holder(int fd, bool exclusive, uint64_t off, uint64_t len);
+
 /* Reserve space where the file system cannot: each block is written, data in place is kept. */
 int fmi_posix_allocate_by_writing(int fd, uint64_t off, uint64_t len);
 
