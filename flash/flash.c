@@ -419,6 +419,8 @@ static int open_image(struct fmi_flash *f, const struct fm_flash_config *c, stru
 	rc = fm_write_behind_open(&f->image, &cfg, err);
 	if (rc)
 		return rc;
+	f->fail_guest = c->fail_guest;
+	fmi_quick_set(f);
 	fm_dirty_mark(f->dirty, 0, f->geo.len);
 	f->image_sub = (struct fm_medium_sub){ .op = on_medium, .ctx = f };
 	if (!f->read_only && c->mode != FM_WRITE_NONE)

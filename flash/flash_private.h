@@ -115,6 +115,7 @@ struct fmi_flash {
 	struct fm_dirty *dirty;
 	struct fm_write_behind *image; /* NULL when nothing persists */
 	struct fm_medium_sub image_sub;
+	bool fail_guest; /* operations fail while the image cannot be written */
 	uint8_t *array;
 	struct fmi_geometry geo;
 	enum fm_flash_set set; /* FM_FLASH_INTEL or FM_FLASH_AMD */

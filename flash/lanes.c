@@ -33,7 +33,7 @@ static inline bool takes_data(enum fm_flash_set set, const struct fmi_chip *chip
 void fmi_quick_set(struct fmi_flash *f)
 {
 	bool plain = f->together && !f->read_only && !f->secure_only && !f->part.quirks &&
-		     !f->part.timed && !f->health && !f->big_endian &&
+		     !f->fail_guest && !f->part.timed && !f->health && !f->big_endian &&
 		     !(f->pins & FM_FLASH_PIN_VPP_LOW) &&
 		     !(f->part.traits & (FM_FLASH_WP_FIRST | FM_FLASH_WP_LAST)) &&
 		     !((uintptr_t)f->array & (f->geo.bank_width - 1));

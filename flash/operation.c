@@ -194,13 +194,31 @@ static void tell_done(struct fmi_flash *f, fmi_chips chips, const struct fmi_op 
 	}
 }
 
+/* Does the host fail to keep what changes, and shall the guest be told? */
+static bool host_refuses(const struct fmi_flash *f)
+{
+	return f->fail_guest && fm_write_behind_error(f->image, NULL);
+}
+
+/* An operation that fails before it changes a cell: the chips have nothing to do any more. */
+static void give_up(struct fmi_flash *f, fmi_chips chips, const struct fmi_op *op)
+{
+	if (op->action == FMI_ACTION_BUFFER_PROGRAM)
+		end_buffer(f, chips);
+	else if (op->action == FMI_ACTION_ERASE_QUEUED)
+		fmi_array_forget_queue(f, chips);
+}
+
 /* The cells change now. All of `chips` are in the same operation. */
 static unsigned perform(struct fmi_flash *f, fmi_chips chips, const struct fmi_op *op)
 {
 	fmi_chips failed = 0;
 	unsigned effects = 0;
 
-	if (op->action == FMI_ACTION_PROGRAM) {
+	if (op->action != FMI_ACTION_REGISTER && host_refuses(f)) {
+		failed = chips;
+		give_up(f, chips, op);
+	} else if (op->action == FMI_ACTION_PROGRAM) {
 		effects = fmi_array_program(f, chips, op->off, op->data, &failed);
 	} else if (op->action == FMI_ACTION_BUFFER_PROGRAM) {
 		effects = fmi_array_program_buffer(
@@ -216,6 +234,8 @@ static unsigned perform(struct fmi_flash *f, fmi_chips chips, const struct fmi_o
 	} else if (op->action == FMI_ACTION_REGISTER) {
 		fmi_registers_program(f, chips, op->off, op->data, &failed);
 	}
+	if (f->fail_guest && (effects & FM_EFF_IOERR))
+		failed = chips;
 	if (failed) {
 		f->stats.failed += (unsigned)__builtin_popcount(failed);
 		if (failed != f->all)

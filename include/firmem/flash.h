@@ -282,6 +282,11 @@ struct fm_flash_config {
 	uint64_t journal_len;
 	struct fm_worker *worker;
 	bool deferred;
+	/*
+	 * While the image or its journal cannot be written (fm_dev_error(), until a flush succeeds)
+	 * programs and erases fail on the chips and change nothing: Intel SR.4 or SR.5, AMD DQ5.
+	 */
+	bool fail_guest;
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "tests/unit/tmpdir.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 #define LEN (64 * KIB)
 #define BLOCK (16 * KIB)
@@ -333,6 +334,80 @@ static void whatever_fails_in_opening_leaves_the_file_alone(void **state)
 	free(file);
 }
 
+static void a_failure_in_the_background_is_pending_on_the_descriptor(void **state)
+{
+	struct fm_worker_config worker = { .struct_size = sizeof(worker), .pumped = true };
+	struct fm_flash_config cfg = image_config(tmpdir_path(state, "vars"));
+	struct pollfd fd = { .events = POLLIN };
+	struct faultio io;
+	struct bank b;
+
+	tmpdir_fill(cfg.image, LEN, 0xff);
+	assert_int_equal(fm_worker_new(&cfg.worker, &worker, NULL), 0);
+	cfg.interval_ns = 1;
+	faultio_init(&io);
+	cfg.io = &io.io;
+	bank_init(&b, LEN, cfg);
+	fd.fd = fm_dev_event_fd(b.dev);
+	bank_program(&b, 0x5000, 0x12345678);
+	assert_int_equal(b.effects, FM_EFF_DIRTY);
+	fm_dev_pump(b.dev);
+	assert_int_equal(poll(&fd, 1, 0), 0);
+	io.fail_at = io.calls + 1;
+	io.error = ENOSPC;
+	fm_dev_pump(b.dev);
+	assert_int_equal(poll(&fd, 1, 0), 1);
+	assert_int_equal(fm_dev_pending(b.dev), FM_EFF_IOERR);
+	assert_int_equal(fm_dev_error(b.dev, NULL), FM_ERR_NOSPACE);
+	/* The guest sees success, and its data. */
+	assert_int_equal(r4(&b, 0), 0x00800080);
+	cmd(&b, 0, 0xff);
+	assert_int_equal(r4(&b, 0x5000), 0x12345678);
+	assert_int_equal(fm_dev_flush(b.dev, NULL), 0);
+	assert_int_equal(fm_dev_error(b.dev, NULL), 0);
+	bank_exit(&b);
+	fm_worker_free(cfg.worker);
+}
+
+static void where_asked_for_the_guest_sees_that_the_host_fails(void **state)
+{
+	struct fm_flash_config cfg = image_config(tmpdir_path(state, "vars"));
+	struct faultio io;
+	struct bank b;
+
+	tmpdir_fill(cfg.image, LEN, 0xff);
+	faultio_init(&io);
+	cfg.io = &io.io;
+	cfg.mode = FM_WRITE_THROUGH;
+	cfg.fail_guest = true;
+	bank_init(&b, LEN, cfg);
+	bank_program(&b, 0, 0x11111111);
+	assert_int_equal(bank_status(&b), 0x00800080);
+	io.fail_at = io.calls + 1;
+	io.dead = true;
+	/* The operation that the journal could not take, and those after it. */
+	bank_program(&b, 4, 0x22222222);
+	assert_true(b.effects & FM_EFF_IOERR);
+	assert_int_equal(bank_status(&b), 0x00900090);
+	cmd(&b, 0, 0x50);
+	bank_program(&b, 8, 0x33333333);
+	assert_int_equal(bank_status(&b), 0x00900090);
+	cmd(&b, 0, 0x50);
+	bank_buffer(&b, 0, 0, 16, 0);
+	assert_int_equal(bank_status(&b), 0x00900090);
+	cmd(&b, 0, 0x50);
+	bank_erase(&b, BLOCK);
+	assert_int_equal(bank_status(&b), 0x00a000a0);
+	cmd(&b, 0, 0x50);
+	cmd(&b, 0, 0xff);
+	assert_int_equal(r4(&b, 8), 0xffffffff);
+	io.fail_at = 0;
+	assert_int_equal(fm_dev_flush(b.dev, NULL), 0);
+	bank_program(&b, 8, 0x33333333);
+	assert_int_equal(bank_status(&b), 0x00800080);
+	bank_exit(&b);
+}
+
 /* --- the other verbs --------------------------------------------------------------------- */
 
 static void after_a_load_a_flush_writes_the_whole_image(void **state)
@@ -441,6 +516,8 @@ int main(void)
 		tmpdir_test(a_seam_with_holes_is_refused),
 		tmpdir_test(whatever_fails_in_making_an_image_leaves_no_file),
 		tmpdir_test(whatever_fails_in_opening_leaves_the_file_alone),
+		tmpdir_test(a_failure_in_the_background_is_pending_on_the_descriptor),
+		tmpdir_test(where_asked_for_the_guest_sees_that_the_host_fails),
 		tmpdir_test(after_a_load_a_flush_writes_the_whole_image),
 		tmpdir_test(sanitizing_reaches_the_image),
 		tmpdir_test(a_block_that_is_a_file_needs_no_image),
