@@ -458,6 +458,11 @@ void fm_write_behind_recovery(const struct fm_write_behind *wb, struct fm_recove
 	*out = wb->recovery;
 }
 
+const char *fm_write_behind_journal(const struct fm_write_behind *wb)
+{
+	return wb->live ? wb->journal.path : NULL;
+}
+
 const char *fm_write_mode_name(enum fm_write_mode mode)
 {
 	switch (mode) {

@@ -149,6 +149,12 @@ FM_API void fm_write_behind_stats(struct fm_write_behind *wb, struct fm_write_be
 FM_API void fm_write_behind_recovery(const struct fm_write_behind *wb, struct fm_recovery *out);
 
 /*
+ * The journal's path, or words for a descriptor; NULL: there is none now. Borrowed, until the image
+ * is handed over or closed. As store.
+ */
+FM_API const char *fm_write_behind_journal(const struct fm_write_behind *wb);
+
+/*
  * Bring an image to what it and its journal hold together, and remove the journal. `journal` NULL: as
  * in the config. `io` NULL: fm_io_posix(). `check`: say only what would be done, and change nothing.
  * Errors as of fm_write_behind_open(). Blocks; allocates as much as the image is long.

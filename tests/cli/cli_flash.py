@@ -308,12 +308,14 @@ class Told:
         assert set(out[1::2]) == {"0xffffffff"}
 
     def counters_count(self):
-        lines = [*program(0, 0x1234), "w1 0 0x70", "w4 0 0x200020", "w4 0 0xd000d0", "stats"]
-        done = run(lines, *BANK, "--image", "v.fd", "--create")
+        lines = [*program(0, 0x1234), "w1 0 0x70", "w4 0 0x200020", "w4 0 0xd000d0", "flush", "stats"]
+        done = run(lines, *BANK, "--image", "v.fd", "--create", "--interval", "3600000")
         told = dict(line.split(": ") for line in done.stdout.decode().splitlines())
         assert told.items() >= {"programs": "1", "program_bytes": "4", "erases": "1",
-                                "ignored_writes": "1", "array_entries": "1", "host_writes": "2",
-                                "host_bytes": str(4 + 0x10000)}.items(), told
+                                "ignored_writes": "1", "array_entries": "1",
+                                "host_writes": "1"}.items(), told
+        # The image, a page of the journal, its header twice.
+        assert int(told["host_bytes"]) == 0x10000 + 3 * 4096, told
 
     def json_is_a_value_on_each_line(self):
         lines = ["r1 0", *program(0, 0x1234), "r4 0", "r8 0", "stats"]
@@ -351,8 +353,10 @@ class Told:
                      if re.match(r"([rw][1248] |tick |stats$|power-off$)", line)]
             assert len(lines) > len(typed) > 10, typed
             done = run(typed, *options.replace("vars.fd", "v.fd").split())
-            assert done.stdout.decode().splitlines() == [
-                line for line in lines if line not in typed], done
+            # What the worker has written by then is a matter of time.
+            assert [line for line in done.stdout.decode().splitlines()
+                    if not line.startswith("host_")] == [
+                line for line in lines if line not in typed and not line.startswith("host_")], done
 
 
 GROUPS = {group.__name__.lower(): group for group in (Lines, Bank, Told)}

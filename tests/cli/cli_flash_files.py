@@ -128,7 +128,7 @@ class Options:
 
 
 class Files:
-    FILES = {b"v.fd", b"s.sav", b"t.sav", b"link"}
+    FILES = {b"v.fd", b"v.fd.journal", b"s.sav", b"t.sav", b"link"}
     IMAGE = (*BANK, "--image", "v.fd", "--create")
 
     def an_image_keeps_what_was_programmed(self):
@@ -140,7 +140,7 @@ class Files:
         with Driven(*self.IMAGE) as session:
             session.say("r1 0")
             session.hear()
-            refused("--image: v.fd: (process [0-9]+|somebody else) has the image open",
+            refused("--image: v.fd: process [0-9]+ has it open",
                     *self.IMAGE)
             assert session.end() == 0
 
@@ -151,11 +151,12 @@ class Files:
         assert content("v.fd") == bytes(MIB)
 
     def a_file_that_cannot_grow_is_told_at_the_flush(self):
-        write("v.fd", b"\xff" * MIB)
+        write("v.fd", b"\xff" * 4 * MIB)
 
         def limit():
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-        lines = [*program(0x8000, 0x1234), "r4 0x8000"]
+            # Enough for the journal, and not for the place in the image.
+            resource.setrlimit(resource.RLIMIT_FSIZE, (5 * MIB // 2, 5 * MIB // 2))
+        lines = [*program(0x300000, 0x1234), "r4 0x300000"]
         for last, told in (("", "end of input: "), ("flush\n", "line 5: flush: "),
                            ("power-off\n", "line 5: power-off: "), ("x\n", "line 5: .*; then ")):
             data = "".join(line + "\n" for line in lines) + last
@@ -163,6 +164,9 @@ class Files:
             assert done.returncode == 2 and done.stdout == b"0x00001234\n", done
             assert re.search(rb"flash run: %bv.fd: .*File too large" % told.encode(),
                              done.stderr), done.stderr
+            # What the image could not take is in the journal, and the next one has it.
+            assert answers(["r4 0x300000"], "--image", "v.fd", "--read-only") == [0x1234]
+            os.remove("v.fd.journal")
 
     def a_state_is_saved_and_loaded_in_the_middle_of_a_buffer(self):
         begin = [*program(0x80000, 0x4321), "w4 0x100 0xe800e8", "w4 0x100 0x10001",
@@ -206,10 +210,11 @@ class Files:
 
     def the_image_is_never_saved_over(self):
         os.symlink("v.fd", "link")
-        for name in ("v.fd", "./v.fd", "link"):
+        for name in ("v.fd", "./v.fd", "link", "v.fd.journal"):
             wrong("save: .*: is one of the bank's own, expected another file",
                   [*program(0, 0x1234), f"save {name}"], *self.IMAGE)
             assert len(content("v.fd")) == MIB and os.path.islink("link")
+            assert not os.path.exists("v.fd.journal")
 
     def a_corrupted_state_is_refused_and_changes_nothing(self):
         answers([*program(0, 0), "w4 0 0x700070", "save s.sav"], *BANK)

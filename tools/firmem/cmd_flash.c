@@ -6,6 +6,7 @@
 
 static const struct verb verbs[] = {
 	{ "run", "a bank of flash that takes bus cycles from standard input", flash_run },
+	{ "recover", "write to an image what its journal has in addition", flash_recover },
 	{ NULL, NULL, NULL },
 };
 

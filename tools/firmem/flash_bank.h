@@ -21,6 +21,10 @@ struct bank_options {
 	unsigned time; /* enum fm_flash_time */
 	bool big_endian, secure_only;
 	unsigned wp_sector; /* 0 none, 1 the first, 2 the last */
+	unsigned mode;     /* enum fm_write_mode */
+	uint64_t interval; /* milliseconds */
+	bool interval_given;
+	const char *journal;
 	const char *registers;
 	uint64_t unique;
 	struct health_options health;
@@ -47,7 +51,7 @@ struct bank {
  * was made or changed.
  */
 bool bank_open(struct bank *bank, const struct bank_options *o, const char *command);
-/* Free; flushes nothing. */
+/* Free. The image is written as far as the host lets it; flush first to hear of it. */
 void bank_close(struct bank *bank);
 
 #endif

@@ -219,11 +219,19 @@ static bool is_same(const char *file, const char *path)
 	       one.st_ino == other.st_ino;
 }
 
+static bool is_own(const struct bank *bank, const char *path)
+{
+	struct fm_write_behind *image = fm_flash_image(bank->dev);
+
+	return is_same(bank->image, path) || is_same(bank->registers_file, path) ||
+	       (image && is_same(fm_write_behind_journal(image), path));
+}
+
 static enum step do_save(struct script *s, const struct op *op, char **word)
 {
 	struct fm_error err;
 
-	if (is_same(s->bank->image, word[0]) || is_same(s->bank->registers_file, word[0]))
+	if (is_own(s->bank, word[0]))
 		return bad(s, "save: %.60s: is one of the bank's own, expected another file",
 			   word[0]);
 	if (snapshot_save(s->bank, word[0], &err))

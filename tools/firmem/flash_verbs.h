@@ -6,5 +6,6 @@
 #include "tools/firmem/command.h"
 
 enum status flash_run(int argc, char **argv);
+enum status flash_recover(int argc, char **argv);
 
 #endif
