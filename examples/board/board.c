@@ -99,6 +99,9 @@ static int add_bank(struct board *b, struct bank *bank, const char *name, enum f
 		.read_only = !image,
 		.image = image,
 		.create = image && b->cfg.create,
+		.mode = b->cfg.mode,
+		.interval_ns = b->cfg.interval_ns,
+		.journal = b->cfg.journal,
 		.io = &b->io,
 	};
 	int rc = add_block(b, &memory, &cfg.block, err);
@@ -274,7 +277,8 @@ static bool is_file(int fd, const char *path)
  */
 static int open_trace(struct board *b, struct fm_error *err)
 {
-	const char *const others[] = { b->cfg.firmware, b->cfg.vars, b->cfg.script };
+	const char *const others[] = { b->cfg.firmware, b->cfg.vars, b->cfg.script,
+				       b->cfg.journal };
 
 	if (!b->cfg.trace)
 		return 0;

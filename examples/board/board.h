@@ -18,6 +18,7 @@
 
 #include <firmem/io.h>
 #include <firmem/machine.h>
+#include <firmem/write_behind.h>
 
 #include <stdio.h>
 
@@ -30,6 +31,9 @@ struct board_config {
 	const char *trace;    /* file, or NULL */
 	uint64_t ram_len;     /* bytes */
 	bool create;          /* make the vars file when it is absent */
+	const char *journal;  /* file, or NULL */
+	enum fm_write_mode mode;
+	uint64_t interval_ns;
 	bool host_time;
 	bool stats;
 	bool progress;

@@ -11,6 +11,7 @@
 #define RAM_DEFAULT (128 * MIB)
 #define RAM_MIN (16 * MIB)
 #define RAM_MAX (16384 * MIB)
+#define INTERVAL_MAX 3600000u /* milliseconds: an hour */
 
 enum {
 	EXIT_TROUBLE = 2,
@@ -20,6 +21,9 @@ enum option_id {
 	OPT_FIRMWARE = 1,
 	OPT_VARS,
 	OPT_CREATE,
+	OPT_MODE,
+	OPT_INTERVAL,
+	OPT_JOURNAL,
 	OPT_SCRIPT,
 	OPT_RAM,
 	OPT_TRACE,
@@ -34,6 +38,9 @@ static const struct option options[] = {
 	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
 	{ "vars", required_argument, NULL, OPT_VARS },
 	{ "create", no_argument, NULL, OPT_CREATE },
+	{ "mode", required_argument, NULL, OPT_MODE },
+	{ "interval", required_argument, NULL, OPT_INTERVAL },
+	{ "journal", required_argument, NULL, OPT_JOURNAL },
 	{ "script", required_argument, NULL, OPT_SCRIPT },
 	{ "ram", required_argument, NULL, OPT_RAM },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -54,6 +61,11 @@ static const char help[] =
 	"  --firmware FILE  raw image at address 0, at most 64 MiB (the rest is FF)\n"
 	"  --vars FILE      image of the second flash bank, 64 MiB exactly; written to\n"
 	"  --create         make the vars file, all FF, when there is none\n"
+	"  --mode MODE      behind (default): what the guest writes is in a journal at once\n"
+	"                   and on the disk after the interval; through: on the disk at\n"
+	"                   once; none: the vars file is not written\n"
+	"  --interval MS    milliseconds, default 10\n"
+	"  --journal FILE   the journal, default VARS.journal\n"
 	"  --script FILE    let a script talk to the guest (see docs/board.md)\n"
 	"  --ram SIZE       16M to 16G, default 128M; sizes take K, M, G and hex\n"
 	"  --trace FILE     write what the flash banks understand, one event a line\n"
@@ -102,6 +114,31 @@ static int parse_ram(const char *text, uint64_t *out)
 	return 0;
 }
 
+static int parse_mode(const char *text, enum fm_write_mode *out)
+{
+	for (int mode = 0; fm_write_mode_name(mode); mode++) {
+		if (!strcmp(text, fm_write_mode_name(mode))) {
+			*out = mode;
+			return 0;
+		}
+	}
+	fprintf(stderr, PROGRAM ": --mode: %s, expected behind, through or none\n", text);
+	return -1;
+}
+
+static int parse_interval(const char *text, uint64_t *out)
+{
+	uint64_t v;
+
+	if (parse_size(text, &v) || !v || v > INTERVAL_MAX) {
+		fprintf(stderr, PROGRAM ": --interval: %s, expected 1 to %u milliseconds\n", text,
+			INTERVAL_MAX);
+		return -1;
+	}
+	*out = v * 1000000;
+	return 0;
+}
+
 static int parse(int argc, char **argv, struct board_config *cfg, bool *machine)
 {
 	int id;
@@ -117,6 +154,17 @@ static int parse(int argc, char **argv, struct board_config *cfg, bool *machine)
 			break;
 		case OPT_CREATE:
 			cfg->create = true;
+			break;
+		case OPT_MODE:
+			if (parse_mode(optarg, &cfg->mode))
+				return -1;
+			break;
+		case OPT_INTERVAL:
+			if (parse_interval(optarg, &cfg->interval_ns))
+				return -1;
+			break;
+		case OPT_JOURNAL:
+			cfg->journal = optarg;
 			break;
 		case OPT_SCRIPT:
 			cfg->script = optarg;
@@ -153,6 +201,11 @@ static int parse(int argc, char **argv, struct board_config *cfg, bool *machine)
 	if (optind < argc) {
 		fprintf(stderr, PROGRAM ": %s: argument left over, expected options only\n",
 			argv[optind]);
+		return -1;
+	}
+	if (cfg->create && cfg->mode == FM_WRITE_NONE) {
+		fprintf(stderr,
+			PROGRAM ": --create: given with --mode none, expected one of them\n");
 		return -1;
 	}
 	if (!cfg->firmware || !cfg->vars) {

@@ -48,6 +48,15 @@ static void report_io_error(struct board *b, uint64_t gpa)
 	fm_view_put(view);
 }
 
+/* What a bank could not write meanwhile. */
+static void report_background(struct board *b)
+{
+	struct fm_error err;
+
+	if ((fm_dev_pending(b->vars.dev) & FM_EFF_IOERR) && fm_dev_error(b->vars.dev, &err))
+		host_refused(b, &err);
+}
+
 static void act_on(struct board *b, uint64_t gpa, unsigned effects)
 {
 	struct fm_error err;
@@ -132,6 +141,7 @@ static void look_outside(struct board *b)
 	int wait_ms = ahead >= WORTH_SLEEPING_NS ? (int)(ahead / NS_PER_MS) : 0;
 
 	handle(b, console_poll(&b->console, wait_ms));
+	report_background(b);
 	if (b->cfg.progress)
 		board_print_progress(b);
 	b->poll_at = b->cpu_stats.insns + (b->cfg.host_time ? POLL_INSNS_HOST : POLL_INSNS);

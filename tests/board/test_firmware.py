@@ -3,6 +3,9 @@
 """Debian's U-Boot and edk2 on the board, and the demo."""
 import json
 import os
+import random
+import re
+import select
 import shutil
 import subprocess
 import time
@@ -60,6 +63,78 @@ def uboot_can_be_typed_to_through_a_pipe(bench):
             board.stdin.flush()
         board.stdout.read()
         assert board.wait(60) == 0
+
+
+class Typed:
+    """U-Boot at its prompt, typed to through a pipe."""
+
+    def __init__(self, bench, *options):
+        self.process = subprocess.Popen(
+            [bench.program, "--firmware", UBOOT, "--vars", bench.path("vars.fd"), "--create",
+             *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.seen = b""
+        self.wait(b"autoboot", 60)
+        self.type("")
+        self.wait(b"=> ", 60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def type(self, line):
+        self.process.stdin.write(line.encode() + b"\r")
+        self.process.stdin.flush()
+
+    def read(self, seconds):
+        if select.select([self.process.stdout], [], [], seconds)[0]:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            self.seen += data
+            return bool(data)
+        return False
+
+    def wait(self, text, seconds):
+        while text not in self.seen:
+            assert self.read(seconds), self.seen
+
+
+def kill_while_it_writes(bench, number, lucky):
+    """One boot: words are written one after the other, each is told; then SIGKILL. Those told."""
+    places = [0x04800000 + 0x10000 * number + 4 * i for i in range(100)]
+    with Typed(bench) as uboot:
+        for first in range(0, len(places), 20):
+            some = " ".join(f"{place:x}" for place in places[first:first + 20])
+            uboot.type(f"for a in {some}; do cp.b 0 $a 4; echo told $a; done")
+        uboot.wait(b"\ntold ", 60)
+        end = time.monotonic() + lucky
+        while (left := end - time.monotonic()) > 0 and uboot.read(left):
+            pass
+        uboot.process.kill()
+        while uboot.read(60):
+            pass
+    return [int(place, 16) for place in re.findall(rb"\ntold ([0-9a-f]+)\r", uboot.seen)]
+
+
+@test
+def uboot_is_killed_twenty_times_and_keeps_what_it_was_told(bench):
+    need(UBOOT, "u-boot-qemu")
+    with open(UBOOT, "rb") as file:
+        word = file.read(4)
+    told = []
+    for number in range(20):
+        told += kill_while_it_writes(bench, number, random.random() * 0.2)
+        # The next boot recovers; the last time somebody only opens it.
+    succeeded(bench.run("--firmware", UBOOT, "--vars", bench.path("vars.fd"), "--machine"))
+    assert len(told) >= 20, told
+    with open(bench.path("vars.fd"), "rb") as file:
+        for place in told:
+            file.seek(place - 0x04000000)
+            assert file.read(4) == word, hex(place)
+    print(f"{len(told)} words were told to be written")
 
 
 def twice(bench, run):

@@ -93,7 +93,7 @@ def each_store_reaches_the_flash_once(bench):
 
 
 @test
-def a_program_is_in_the_image_when_the_process_is_killed(bench):
+def a_program_is_not_lost_when_the_process_is_killed(bench):
     guest = asm.mov(2, asm.VARS) + to_flash(0x40, 0x100) + asm.mov(3, 0x12345678) + \
         asm.store(3, 2, 0x100) + to_flash(0xFF) + asm.put("!") + asm.jump(0)
     vars_file = bench.blank()
@@ -103,10 +103,26 @@ def a_program_is_in_the_image_when_the_process_is_killed(bench):
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as board:
         assert b"holding" in board.stderr.readline()
         board.kill()
+    # Whoever opens the image next to write it finds the journal.
+    assert bench.names().count("vars.fd.journal") == 1, bench.names()
+    succeeded(bench.run("--firmware", bench.path("guest.bin"), "--vars", vars_file, "--machine"))
+    assert bench.names().count("vars.fd.journal") == 0, bench.names()
     with open(vars_file, "rb") as file:
         content = file.read()
     assert content[0x100:0x104] == b"\x78\x56\x34\x12"
     assert content[:0x100] == b"\xff" * 0x100 and content[0x104:] == b"\xff" * (BANK - 0x104)
+
+
+@test
+def with_mode_none_the_vars_stay_as_they_are(bench):
+    guest = asm.mov(2, asm.VARS) + to_flash(0x40, 0x100) + asm.mov(3, 0x12345678) + \
+        asm.store(3, 2, 0x100) + to_flash(0xFF) + asm.load(1, 2, 0x100) + asm.mov(0, asm.UART) + \
+        asm.store(1, 0) + OFF
+    done = bench.guest(guest, "poweroff\n", "--mode", "none")
+    assert succeeded(done).stdout == b"\x78", done.stdout
+    with open(bench.path("vars.fd"), "rb") as file:
+        assert file.read() == b"\xff" * BANK
+    assert "vars.fd.journal" not in bench.names()
 
 
 def small_files_only():

@@ -171,6 +171,19 @@ def bad_scripts_are_refused_with_their_line(bench):
 
 
 @test
+def modes_intervals_and_journals_are_checked(bench):
+    firmware, vars_file = bench.file("firmware", b"x"), bench.blank()
+    for options, says in ((("--mode", "fast"), "--mode: fast, expected behind, through or none"),
+                          (("--mode", "none", "--create"), "--create: given with --mode none"),
+                          (("--interval", "0"), "--interval: 0, expected 1 to 3600000"),
+                          (("--interval", "soon"), "--interval: soon, expected 1 to 3600000"),
+                          (("--journal", vars_file), vars_file),
+                          (("--journal", firmware), "firmware: 1 bytes, expected a journal's")):
+        bench.refused("--firmware", firmware, "--vars", vars_file, *options, says=[says])
+    assert bench.names() == ["firmware", "vars.fd"], bench.names()
+
+
+@test
 def a_second_board_on_the_same_vars_is_refused(bench):
     firmware = bench.file("guest.bin", asm.image(asm.jump(0)))
     script = bench.file("hold.script", b"hold\n")
