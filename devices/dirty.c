@@ -2,16 +2,13 @@
 #include "devices/dirty.h"
 
 #include "devices/bytes.h"
+#include "devices/fence.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
 /* TSan draws no conclusions from a fence; nothing here needs it to: every access is atomic. */
@@ -43,23 +40,6 @@ static uint64_t bit_mask(unsigned first, unsigned n)
 static void full_barrier(void)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-}
-
-/*
- * A full barrier in every thread that runs, so that markers need none while nobody listens: whoever
- * saw no client before it has its store out of the store buffer behind it. PRIVATE_EXPEDITED takes
- * microseconds, and registering again is harmless; kernels before 4.14 have only the slow SHARED.
- */
-static void barrier_in_every_thread(void)
-{
-	/* A sandbox may forbid all of it; buffers drain by themselves in far less. */
-	const struct timespec nap = { .tv_nsec = 1000000 };
-
-	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) &&
-	    !syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0))
-		return;
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_SHARED, 0, 0))
-		nanosleep(&nap, NULL);
 }
 
 struct fm_dirty *fmi_dirty_new(uint64_t len, uint64_t granule)
@@ -120,7 +100,7 @@ int fm_dirty_start(struct fm_dirty *log, unsigned client, struct fm_error *err)
 		ok = clean_map(log, client);
 		if (ok) {
 			atomic_fetch_or_explicit(&log->active, 1u << client, memory_order_release);
-			barrier_in_every_thread();
+			fmi_fence_others();
 		}
 	}
 	pthread_mutex_unlock(&log->lock);

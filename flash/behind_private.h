@@ -12,6 +12,7 @@
 #include "flash/journal.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* --- the image's file ------------------------------------------------------------------------ */
 
@@ -87,6 +88,7 @@ struct fm_write_behind {
 	struct fm_worker_job job;
 	struct fm_recovery recovery;
 	bool live; /* the files are open for writing; the thread that stores */
+	struct fmi_crc32_tables crc;
 
 	pthread_mutex_t io; /* held while files are used; before `lock` */
 	struct fmi_image_file image;
@@ -103,14 +105,23 @@ struct fm_write_behind {
 	bool ticking;                       /* the job is due again and again */
 	unsigned quiet;                     /* ticks in which nothing was told */
 
-	pthread_mutex_t lock; /* of what follows */
+	/*
+	 * Of what follows. The thread that tells of changes does most of it without: it is `inside`
+	 * meanwhile, and others, with the lock, wait outside until it is not. See fmi_behind_lock().
+	 */
+	pthread_mutex_t lock;
+	atomic_bool inside;
+	atomic_bool outside;
 	struct fmi_journal_writer writer;
 	struct fmi_journal_place tail;
 	bool busy;  /* the worker knows that there is something */
 	bool stale; /* the array is ahead of what was told, or of what could be written down */
 	bool lost;  /* the latter */
+	struct fm_write_behind_stats told; /* operations, records, waits */
+
+	pthread_mutex_t count; /* of what follows; last */
 	struct fm_error error;
-	struct fm_write_behind_stats stats;
+	struct fm_write_behind_stats stats; /* the host's side of them */
 };
 
 /* Bytes of a window. */
@@ -144,6 +155,12 @@ bool fmi_behind_take(struct fm_write_behind *wb, uint64_t off, const uint8_t *da
 int fmi_behind_difference(struct fm_write_behind *wb, struct fm_error *err);
 /* From now on changes are told and the worker knows the job. */
 void fmi_behind_begin(struct fm_write_behind *wb);
+/*
+ * For others than the thread that tells: the lock, and that thread is not inside and comes to the
+ * lock before it goes in again. It pays no barrier for that; this does, with a system call.
+ */
+void fmi_behind_lock(struct fm_write_behind *wb);
+void fmi_behind_unlock(struct fm_write_behind *wb);
 /* Count what the host did. */
 void fmi_behind_count(struct fm_write_behind *wb, const struct fm_write_behind_stats *more);
 

@@ -22,14 +22,14 @@
 
 void fmi_behind_count(struct fm_write_behind *wb, const struct fm_write_behind_stats *more)
 {
-	pthread_mutex_lock(&wb->lock);
+	pthread_mutex_lock(&wb->count);
 	wb->stats.commits += more->commits;
 	wb->stats.applies += more->applies;
 	wb->stats.host_calls += more->host_calls;
 	wb->stats.host_writes += more->host_writes;
 	wb->stats.image_bytes += more->image_bytes;
 	wb->stats.host_bytes += more->host_bytes;
-	pthread_mutex_unlock(&wb->lock);
+	pthread_mutex_unlock(&wb->count);
 }
 
 /* --- committing ------------------------------------------------------------------------------ */
@@ -40,11 +40,11 @@ int fmi_behind_commit(struct fm_write_behind *wb, struct fm_error *err)
 	struct fmi_journal_writer writer;
 	int rc;
 
-	pthread_mutex_lock(&wb->lock);
+	fmi_behind_lock(wb);
 	/* A record that is durable must not change any more: half of the change might reach the disk. */
 	wb->writer.open = false;
 	writer = wb->writer;
-	pthread_mutex_unlock(&wb->lock);
+	fmi_behind_unlock(wb);
 	if (writer.head.pos == wb->committed.pos)
 		return 0;
 	/* The kernel may have dropped what it could not write, and would call a bare retry a success. */
@@ -341,9 +341,9 @@ int fmi_behind_checkpoint(struct fm_write_behind *wb, struct fm_error *err)
 	}
 	settle_pieces(wb, wb->pieces, wb->next_pieces);
 	wb->digest = digest;
-	pthread_mutex_lock(&wb->lock);
+	fmi_behind_lock(wb);
 	wb->tail = wb->committed;
-	pthread_mutex_unlock(&wb->lock);
+	fmi_behind_unlock(wb);
 	fmi_behind_count(wb, &(struct fm_write_behind_stats){ .applies = 1 });
 	return 0;
 }

@@ -7,6 +7,8 @@
 #ifndef FIRMEM_FLASH_JOURNAL_H
 #define FIRMEM_FLASH_JOURNAL_H
 
+#include "devices/crc32.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -130,10 +132,13 @@ struct fmi_journal_writer {
 	uint8_t *map;
 	uint8_t *copy;
 	uint64_t ring_len;
+	const struct fmi_crc32_tables *crc;
 	struct fmi_journal_place head; /* where the next record goes */
 	/* The last record, while it may grow. */
 	bool open;
 	struct fmi_journal_place last;
+	uint64_t last_at;   /* where it is in the ring: no division on the usual path */
+	uint64_t last_room; /* from there to the ring's end */
 	uint64_t last_off;
 	uint32_t last_len;
 };

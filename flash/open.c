@@ -244,17 +244,19 @@ static int begin(struct fm_write_behind *wb, struct fm_error *err)
 
 	if (!copy)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", wb->cfg.name);
+	fmi_crc32_tables(&wb->crc);
 	pthread_mutex_lock(&wb->lock);
 	wb->writer = (struct fmi_journal_writer){
 		.map = wb->journal.map + FMI_JOURNAL_RING_OFF,
 		.copy = copy,
 		.ring_len = h->ring_len,
+		.crc = &wb->crc,
 		.head = h->tail,
 	};
 	wb->tail = h->tail;
 	wb->committed = h->tail;
 	wb->suspect = false;
-	wb->stats.journal_len = h->ring_len;
+	wb->told.journal_len = h->ring_len;
 	pthread_mutex_unlock(&wb->lock);
 	return 0;
 }

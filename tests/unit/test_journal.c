@@ -16,6 +16,7 @@ struct fixture {
 	uint8_t map[RING] __attribute__((aligned(4096)));
 	uint8_t copy[RING];
 	uint64_t limit;
+	struct fmi_crc32_tables crc;
 };
 
 static void begin(struct fixture *f)
@@ -30,10 +31,13 @@ static void begin(struct fixture *f)
 		.image = { .len = IMAGE },
 	};
 	f->header.tail.chain = fmi_journal_first_chain(&f->header);
-	f->w = (struct fmi_journal_writer){
-		.map = f->map, .copy = f->copy, .ring_len = RING, .head = f->header.tail
-	};
+	f->w = (struct fmi_journal_writer){ .map = f->map,
+					    .copy = f->copy,
+					    .crc = &f->crc,
+					    .ring_len = RING,
+					    .head = f->header.tail };
 	f->limit = RING;
+	fmi_crc32_tables(&f->crc);
 }
 
 static bool append(struct fixture *f, uint64_t off, const uint8_t *data, uint64_t len)
@@ -391,6 +395,23 @@ static void written_again_the_file_has_what_we_have(void **state)
 	assert_int_equal(scan(&f).bytes, 2000);
 }
 
+static void few_bytes_have_the_same_checksum_as_many(void **state)
+{
+	static struct fixture f;
+	struct rng rng = { 77 };
+	uint8_t bytes[4];
+
+	begin(&f);
+	for (unsigned i = 0; i < 1000; i++) {
+		uint32_t crc = (uint32_t)rng_next(&rng);
+
+		fmi_put_le32(bytes, (uint32_t)rng_next(&rng));
+		for (size_t len = 0; len <= 4; len++)
+			assert_int_equal(fmi_crc32_few(&f.crc, crc, bytes, len),
+					 fmi_crc32(crc, bytes, len));
+	}
+}
+
 /* --- the digest ----------------------------------------------------------------------------- */
 
 static void a_digest_knows_every_byte_and_its_place(void **state)
@@ -438,6 +459,7 @@ int main(void)
 		cmocka_unit_test(records_of_another_salt_or_generation_do_not_count),
 		cmocka_unit_test(a_record_outside_the_image_does_not_count),
 		cmocka_unit_test(written_again_the_file_has_what_we_have),
+		cmocka_unit_test(few_bytes_have_the_same_checksum_as_many),
 		cmocka_unit_test(a_digest_knows_every_byte_and_its_place),
 	};
 
