@@ -29,6 +29,7 @@ THIRD_PARTY = {
     "zlib": r"zlib\.h",
     "jansson": r"jansson\.h",
     "Unicorn": r"unicorn/.*",
+    "nbdkit": r"nbdkit-\w+\.h",
     "libpng": r"png\.h",
 }
 

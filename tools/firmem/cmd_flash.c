@@ -7,6 +7,9 @@
 static const struct verb verbs[] = {
 	{ "run", "a bank of flash that takes bus cycles from standard input", flash_run },
 	{ "recover", "write to an image what its journal has in addition", flash_recover },
+#ifdef HAVE_NBDKIT
+	{ "serve", "an image by way of its journal, for QEMU", flash_serve },
+#endif
 	{ NULL, NULL, NULL },
 };
 

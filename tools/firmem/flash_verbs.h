@@ -7,5 +7,8 @@
 
 enum status flash_run(int argc, char **argv);
 enum status flash_recover(int argc, char **argv);
+#ifdef HAVE_NBDKIT
+enum status flash_serve(int argc, char **argv);
+#endif
 
 #endif
