@@ -11,6 +11,7 @@ import sys
 
 import board
 import flash_batch
+import written
 
 LINE = "{name:<36} {value:>8}  {reference:<31} {other:>8}  {ratio:7.3f} (bound {bound:g})  {verdict}"
 
@@ -43,14 +44,15 @@ def figures():
         if done.returncode not in (0, 1):
             raise RuntimeError(f"{path} ended with {done.returncode}")
         yield from map(json.loads, done.stdout.splitlines())
-    for beside_qemu in (flash_batch, board):
+    for beside_qemu in (flash_batch, board, written):
         why = beside_qemu.missing()
         if why:
             raise RuntimeError(why)
-        for name, value, reference, other, bound in beside_qemu.figures():
+        for name, value, reference, other, bound, *unit in beside_qemu.figures():
             ratio = value / other
             yield {"name": name, "value": round(value, 1), "reference": reference,
-                   "reference_value": round(other, 1), "unit": "ns", "ratio": round(ratio, 3),
+                   "reference_value": round(other, 1), "unit": unit[0] if unit else "ns",
+                   "ratio": round(ratio, 3),
                    "bound": bound, "verdict": "ok" if ratio <= bound else "over"}
 
 

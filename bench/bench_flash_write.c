@@ -228,7 +228,7 @@ static void compare_rates(struct bench *bench, const char *name, unsigned width,
 /* --- a recorded boot ------------------------------------------------------------------------- */
 
 #ifdef FIRMEM_VECTORS
-#include "tests/unit/oplog.h"
+#include "bench/oplog.h"
 
 struct boot {
 	struct oplog log;

@@ -95,6 +95,7 @@ struct fm_write_behind {
 	struct fmi_journal_file journal;
 	struct fmi_journal_place committed; /* durable in the journal */
 	bool suspect;                       /* a sync of the journal failed */
+	bool suspect_image;                 /* the same of the image, maybe before our time */
 	uint64_t digest;                    /* of the image with what is before the tail */
 	uint64_t *pieces;                   /* of which it is the sum */
 	uint64_t *next_pieces;              /* the same but during a checkpoint */

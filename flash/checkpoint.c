@@ -9,7 +9,7 @@
  *  4. a header says durably that it holds them. Only then may their room be used again.
  *
  * The image is made a window at a time: the records' bytes in the order of the records, so that each
- * byte is written once, whatever the guest did to it meanwhile.
+ * byte is written once, whatever the guest did to it meanwhile, and not at all if the image has it.
  */
 #include "flash/behind_private.h"
 
@@ -19,6 +19,9 @@
 
 #include <stdio.h>
 #include <string.h>
+
+/* Fewer bytes between two that differ from the image are written along. */
+#define GAP 64u
 
 void fmi_behind_count(struct fm_write_behind *wb, const struct fm_write_behind_stats *more)
 {
@@ -214,6 +217,74 @@ static void settle_pieces(struct fm_write_behind *wb, uint64_t *to, const uint64
 
 /* --- writing the image ----------------------------------------------------------------------- */
 
+static int write_run(struct fm_write_behind *wb, uint64_t base, size_t at, size_t end,
+		     struct fm_write_behind_stats *n, struct fm_error *err)
+{
+	char what[64];
+	int rc =
+		fm_io_write_all(wb->image.io, wb->image.file, wb->window + at, end - at, base + at);
+
+	n->host_calls++;
+	n->host_writes++;
+	if (!rc) {
+		n->image_bytes += end - at;
+		n->host_bytes += end - at;
+		return 0;
+	}
+	snprintf(what, sizeof(what), "write of 0x%zx bytes at 0x%llx", end - at,
+		 (unsigned long long)(base + at));
+	return fmi_io_fail(err, wb->image.path, what, rc);
+}
+
+/* The end of what differs from the image from `at`, which does, on: GAP bytes that do not end it. */
+static size_t differing_until(const struct fm_write_behind *wb, size_t at, size_t end)
+{
+	size_t last = at;
+
+	for (; at < end && at - last < GAP; at++) {
+		if (wb->window[at] != wb->old[at])
+			last = at;
+	}
+	return last + 1;
+}
+
+/* The records' bytes in [at, end) that the image does not have; all of them if wb->suspect_image. */
+static int write_marked(struct fm_write_behind *wb, uint64_t base, size_t at, size_t end,
+			struct fm_write_behind_stats *n, struct fm_error *err)
+{
+	int rc = 0;
+
+	while (!rc && at < end) {
+		size_t until = end;
+
+		if (!wb->suspect_image && wb->window[at] == wb->old[at]) {
+			at++;
+			continue;
+		}
+		if (!wb->suspect_image)
+			until = differing_until(wb, at, end);
+		rc = write_run(wb, base, at, until, n, err);
+		at = until;
+	}
+	return rc;
+}
+
+/* Between bytes of records, a few that the image keeps are no reason for another write. */
+static void close_gaps(struct fm_write_behind *wb, size_t len)
+{
+	size_t at = marked_until(wb, marked_until(wb, 0, len, 0), len, 1);
+
+	while (at < len) {
+		size_t end = marked_until(wb, at, len, 0);
+
+		if (end < len && end - at < GAP) {
+			memcpy(wb->window + at, wb->old + at, end - at);
+			memset(wb->marks + at, 1, end - at);
+		}
+		at = marked_until(wb, end, len, 1);
+	}
+}
+
 static int write_window(struct fm_write_behind *wb, uint64_t base, struct fm_error *err)
 {
 	size_t len = window_len(wb, base);
@@ -221,27 +292,30 @@ static int write_window(struct fm_write_behind *wb, uint64_t base, struct fm_err
 	size_t at = marked_until(wb, 0, len, 0);
 	int rc = 0;
 
+	if (!wb->suspect_image) {
+		n.host_calls++;
+		rc = fm_io_read_all(wb->image.io, wb->image.file, wb->old, len, base);
+		if (rc)
+			rc = fmi_io_fail(err, wb->image.path, "read", rc);
+		else
+			close_gaps(wb, len);
+	}
 	while (!rc && at < len) {
 		size_t end = marked_until(wb, at, len, 1);
 
-		n.host_calls++;
-		n.host_writes++;
-		rc = fm_io_write_all(wb->image.io, wb->image.file, wb->window + at, end - at,
-				     base + at);
-		if (rc) {
-			char what[64];
-
-			snprintf(what, sizeof(what), "write of 0x%zx bytes at 0x%llx", end - at,
-				 (unsigned long long)(base + at));
-			rc = fmi_io_fail(err, wb->image.path, what, rc);
-		} else {
-			n.image_bytes += end - at;
-			n.host_bytes += end - at;
-		}
+		rc = write_marked(wb, base, at, end, &n, err);
 		at = marked_until(wb, end, len, 0);
 	}
 	fmi_behind_count(wb, &n);
 	return rc;
+}
+
+static int sync_image(struct fm_write_behind *wb, struct fm_error *err)
+{
+	int rc = wb->image.io->ops->fdatasync(wb->image.io->ctx, wb->image.file);
+
+	fmi_behind_count(wb, &(struct fm_write_behind_stats){ .host_calls = 1 });
+	return rc ? fmi_io_fail(err, wb->image.path, "fdatasync", rc) : 0;
 }
 
 int fmi_behind_write_image(struct fm_write_behind *wb, const uint8_t *ring,
@@ -258,11 +332,11 @@ int fmi_behind_write_image(struct fm_write_behind *wb, const uint8_t *ring,
 		fill_window(wb, &run, base);
 		rc = write_window(wb, base, err);
 	}
-	if (rc)
-		return rc;
-	rc = wb->image.io->ops->fdatasync(wb->image.io->ctx, wb->image.file);
-	fmi_behind_count(wb, &(struct fm_write_behind_stats){ .host_calls = 1 });
-	return rc ? fmi_io_fail(err, wb->image.path, "fdatasync", rc) : 0;
+	if (!rc)
+		rc = sync_image(wb, err);
+	/* After a failure what reads as if it were there may not be on the disk, and never get there. */
+	wb->suspect_image = rc != 0;
+	return rc;
 }
 
 void fmi_behind_overlay(struct fm_write_behind *wb, const struct fmi_journal_header *h,

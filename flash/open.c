@@ -165,6 +165,8 @@ static int recover(struct fm_write_behind *wb, const struct found *found, struct
 	struct fmi_journal_header h = wb->journal.header;
 	int rc;
 
+	/* What the process before us could not sync may read as if it were there. */
+	wb->suspect_image = true;
 	h.generation++;
 	h.target_seq = found->scan.end.seq;
 	h.image.digest = wb->digest;
@@ -226,7 +228,7 @@ static int make_tables(struct fm_write_behind *wb, struct fm_error *err)
 	wb->next_pieces = malloc(pieces * sizeof(*wb->next_pieces));
 	wb->window = malloc(FMI_WINDOW_LEN);
 	wb->marks = malloc(FMI_WINDOW_LEN);
-	wb->old = malloc(FMI_DIGEST_PIECE);
+	wb->old = malloc(FMI_WINDOW_LEN);
 	wb->touched = malloc((size_t)((wb->cfg.len - 1) / FMI_WINDOW_LEN + 1));
 	if (!wb->pieces || !wb->next_pieces || !wb->window || !wb->marks || !wb->old ||
 	    !wb->touched)

@@ -285,7 +285,7 @@ static int tick(struct fm_write_behind *wb, struct fm_error *err)
 	head = wb->writer.head.pos;
 	used = head - wb->tail.pos;
 	fmi_behind_unlock(wb);
-	if (used > wb->writer.ring_len / 2)
+	if (used > wb->writer.ring_len / 4 * 3)
 		return fmi_behind_checkpoint(wb, err);
 	if (head != wb->committed.pos) {
 		wb->quiet = 0;

@@ -77,6 +77,22 @@ void board_print_progress(struct board *b)
 		terminal ? "" : "\n");
 }
 
+static void print_image(struct fm_dev *dev)
+{
+	struct fm_write_behind *image = fm_flash_image(dev);
+	struct fm_write_behind_stats s;
+
+	if (!image)
+		return;
+	fm_write_behind_stats(image, &s);
+	fprintf(stderr,
+		"stats image %s told %" PRIu64 " records %" PRIu64 " commits %" PRIu64
+		" applies %" PRIu64 " host_calls %" PRIu64 " image_bytes %" PRIu64 " waits %" PRIu64
+		" wait_ns %" PRIu64 "\n",
+		fm_dev_name(dev), s.told, s.records, s.commits, s.applies, s.host_calls,
+		s.image_bytes, s.waits, s.wait_ns);
+}
+
 static void print_flash(struct fm_dev *dev)
 {
 	struct fm_flash_stats s;
@@ -104,4 +120,5 @@ void board_print_stats(const struct board *b)
 		b->stats.trapped_writes, b->mapping.changes);
 	print_flash(b->code.dev);
 	print_flash(b->vars.dev);
+	print_image(b->vars.dev);
 }

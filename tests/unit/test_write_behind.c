@@ -60,25 +60,28 @@ static void a_tick_commits_and_ten_quiet_ones_apply(void **state)
 	behind_ticks(&b, 9);
 	assert_string_equal(io.log, "yy");
 	assert_true(fm_worker_pump(b.worker) == FM_NEVER);
-	/* One read for the digest; header, two runs of bytes, sync of the image, header. */
-	assert_string_equal(io.log, "yyrywwfy");
+	/* Read for the digest; header; read what is there, two runs of bytes, sync of the image; header. */
+	assert_string_equal(io.log, "yyryrwwfy");
 	assert_true(file_is(path, b.array));
 	assert_int_equal(behind_stats(&b).pending, 0);
 	/* And now nothing any more. */
 	behind_ticks(&b, 100);
-	assert_string_equal(io.log, "yyrywwfy");
+	assert_string_equal(io.log, "yyryrwwfy");
 	behind_exit(&b);
 }
 
-static void half_a_journal_is_applied_without_silence(void **state)
+static void three_quarters_of_a_journal_are_applied_without_silence(void **state)
 {
 	const char *path = tmpdir_path(state, "vars");
 	struct behind b;
 
 	behind_init(&b, path, 0);
 	behind_ticks(&b, 1);
-	behind_store(&b, 0, 0x33, 10 * KIB);
+	behind_store(&b, 0, 0x33, 11 * KIB);
 	behind_ticks(&b, 2);
+	assert_int_equal(behind_stats(&b).applies, 0);
+	behind_store(&b, 11 * KIB, 0x34, 2 * KIB);
+	behind_ticks(&b, 1);
 	assert_int_equal(behind_stats(&b).applies, 1);
 	assert_true(file_is(path, b.array));
 	behind_exit(&b);
@@ -96,9 +99,9 @@ static void commit_is_the_journal_and_flush_the_image_too(void **state)
 	assert_int_equal(fm_write_behind_commit(b.wb, NULL), 0);
 	assert_string_equal(io.log, "y");
 	assert_int_equal(fm_write_behind_flush(b.wb, NULL), 0);
-	assert_string_equal(io.log, "yywfy");
+	assert_string_equal(io.log, "yyrwfy");
 	assert_int_equal(fm_write_behind_flush(b.wb, NULL), 0);
-	assert_string_equal(io.log, "yywfy");
+	assert_string_equal(io.log, "yyrwfy");
 	behind_exit(&b);
 }
 
@@ -194,6 +197,46 @@ static void what_is_outside_the_array_is_refused(void **state)
 	behind_exit(&b);
 }
 
+static void what_the_image_has_already_is_not_written(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	struct behind b;
+
+	behind_init(&b, path, 0xff);
+	/* Erased blocks of an image that is erased; one byte in them is not. */
+	behind_erase(&b, 0, LEN);
+	behind_store(&b, 5000, 0, 1);
+	assert_int_equal(fm_write_behind_flush(b.wb, NULL), 0);
+	assert_int_equal(behind_stats(&b).image_bytes, 1);
+	behind_store(&b, 6000, 1, 1);
+	behind_store(&b, 6063, 1, 1);
+	behind_store(&b, 7000, 1, 1);
+	behind_erase(&b, 5900, 100);
+	assert_int_equal(fm_write_behind_flush(b.wb, NULL), 0);
+	/* Two of them are 62 bytes apart: written together. */
+	assert_int_equal(behind_stats(&b).image_bytes, 1 + 64 + 1);
+	assert_true(file_is(path, b.array));
+	behind_exit(&b);
+}
+
+static void after_a_failed_sync_of_the_image_all_is_written_again(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	struct faultio io;
+	struct behind b;
+
+	init_on(&b, &io, path, 0);
+	behind_store(&b, 0, 0x77, 4 * KIB);
+	io.fail_at = io.calls + 5; /* commit, header, read, write, sync */
+	assert_int_equal(fm_write_behind_flush(b.wb, NULL), FM_ERR_IO);
+	assert_int_equal(behind_stats(&b).image_bytes, 4 * KIB);
+	clear_log(&io);
+	assert_int_equal(fm_write_behind_flush(b.wb, NULL), 0);
+	assert_string_equal(io.log, "ywfy");
+	assert_int_equal(behind_stats(&b).image_bytes, 8 * KIB);
+	behind_exit(&b);
+}
+
 /* --- a host that fails ------------------------------------------------------------------- */
 
 static void a_failure_in_the_background_is_told_and_ends_with_a_flush(void **state)
@@ -257,7 +300,7 @@ static void what_the_image_could_not_take_the_journal_keeps(void **state)
 
 	init_on(&b, &io, path, 0);
 	behind_store(&b, 0, 0x77, 5000);
-	io.fail_at = io.calls + 4; /* commit, read, header, write */
+	io.fail_at = io.calls + 5; /* commit, read, header, read, write */
 	io.torn = true;
 	io.dead = true;
 	assert_int_equal(fm_write_behind_flush(b.wb, NULL), FM_ERR_IO);
@@ -352,6 +395,7 @@ static void after_any_failed_call_a_flush_catches_up(void **state)
 		assert_int_equal(fm_write_behind_flush(b.wb, NULL), 0);
 		assert_int_equal(fm_write_behind_error(b.wb, NULL), 0);
 		assert_true(file_is(path, b.array));
+		io.fail_at = 0;
 		behind_exit(&b);
 		assert_int_equal(io.open_files, 0);
 		assert_int_equal(tmpdir_entries(state), 1);
@@ -434,13 +478,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		tmpdir_test(a_change_touches_no_file),
 		tmpdir_test(a_tick_commits_and_ten_quiet_ones_apply),
-		tmpdir_test(half_a_journal_is_applied_without_silence),
+		tmpdir_test(three_quarters_of_a_journal_are_applied_without_silence),
 		tmpdir_test(commit_is_the_journal_and_flush_the_image_too),
 		tmpdir_test(through_is_durable_when_the_call_returns),
 		tmpdir_test(none_writes_nothing_ever),
 		tmpdir_test(a_full_journal_makes_the_guest_wait_and_says_so),
 		tmpdir_test(an_operation_longer_than_the_journal_goes_in_parts),
 		tmpdir_test(what_is_outside_the_array_is_refused),
+		tmpdir_test(what_the_image_has_already_is_not_written),
+		tmpdir_test(after_a_failed_sync_of_the_image_all_is_written_again),
 		tmpdir_test(a_failure_in_the_background_is_told_and_ends_with_a_flush),
 		tmpdir_test(what_a_full_journal_could_not_take_a_flush_finds),
 		tmpdir_test(what_the_image_could_not_take_the_journal_keeps),

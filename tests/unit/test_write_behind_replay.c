@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The operations of a real firmware's boots, byte by byte, and what the image is then. */
-#include "tests/unit/oplog.h"
+#include "bench/oplog.h"
 #include "tests/unit/tmpdir.h"
 #include "tests/unit/unit.h"
 

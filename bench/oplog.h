@@ -3,8 +3,8 @@
  * oplog: recorded flash operations of real firmware, from the folder of outside test data. A line is
  * ["P",offset,"hex bytes"], as many byte programs as bytes, or ["E",offset,length].
  */
-#ifndef FIRMEM_TESTS_OPLOG_H
-#define FIRMEM_TESTS_OPLOG_H
+#ifndef FIRMEM_BENCH_OPLOG_H
+#define FIRMEM_BENCH_OPLOG_H
 
 #include <stdbool.h>
 #include <stdint.h>
