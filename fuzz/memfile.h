@@ -28,6 +28,7 @@ struct memdir {
 	bool failing;       /* writes and syncs fail from now on */
 	bool failed;        /* one did */
 	unsigned transfers; /* reads, writes and syncs */
+	unsigned fail_from; /* at so many of them `failing` begins; 0: it does not by itself */
 };
 
 static struct memfile *memfile_of(struct fm_file *file)
@@ -103,11 +104,17 @@ static int memfile_identity(void *ctx, struct fm_file *file, struct fm_file_id *
 	return 0;
 }
 
+static inline void memdir_count(struct memdir *d)
+{
+	if (++d->transfers == d->fail_from)
+		d->failing = true;
+}
+
 static ssize_t memfile_pread(void *ctx, struct fm_file *file, void *buf, size_t len, uint64_t off)
 {
 	struct memfile *m = memfile_of(file);
 
-	m->dir->transfers++;
+	memdir_count(m->dir);
 	if (off >= m->len)
 		return 0;
 	if (len > m->len - off)
@@ -121,7 +128,7 @@ static ssize_t memfile_pwrite(void *ctx, struct fm_file *file, const void *buf, 
 {
 	struct memfile *m = memfile_of(file);
 
-	m->dir->transfers++;
+	memdir_count(m->dir);
 	if (off > MEMFILE_ROOM || len > MEMFILE_ROOM - off)
 		return -ENOSPC;
 	memcpy(m->bytes + off, buf, m->dir->failing ? len / 2 : len);
@@ -134,7 +141,7 @@ static ssize_t memfile_pwrite(void *ctx, struct fm_file *file, const void *buf, 
 /* A failed sync loses what was written since the last one, as the kernel may. */
 static int memfile_sync(struct memfile *m, uint64_t off, uint64_t len)
 {
-	m->dir->transfers++;
+	memdir_count(m->dir);
 	if (m->dir->failing) {
 		memcpy(m->bytes + off, m->synced + off, len);
 		m->dir->failed = true;

@@ -389,7 +389,7 @@ class Changes:
             # As an open file description: type, whence, start, length, process.
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 201, 1,
                                                              0))
-            refuse("vars.fd: .*has the image open", "delete", "vars.fd", "v", "--guid", GLOBAL)
+            refuse("vars.fd: .*has it open", "delete", "vars.fd", "v", "--guid", GLOBAL)
             assert vars_json("get", "vars.fd", "v")["data"] == "31"
 
     def what_is_exported_can_be_imported(self):

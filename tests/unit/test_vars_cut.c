@@ -4,6 +4,9 @@
 #include "tests/unit/rng.h"
 #include "tests/unit/vars_store.h"
 
+#include <firmem/powercut.h>
+#include <firmem/write_behind.h>
+
 /* --- power -------------------------------------------------------------------------------------- */
 
 /* What the store may be, by the values of "v": NULL is absent. Others must be there. */
@@ -115,148 +118,126 @@ static void every_cut_among_hidden_records_leaves_the_old_value_or_the_new(void 
 
 /* --- the host's power ----------------------------------------------------------------------------- */
 
-/* A disk that may have any of the writes that were not synced, in any order. */
-struct disk {
-	struct memfile file;
-	struct fm_io_ops ops;
-	struct fm_io io;
-	struct {
-		uint64_t off;
-		size_t len;
-		uint8_t data[8];
-	} writes[MOST_OPS];
-	size_t count;
-	const char *old, *new;
-	struct rng rng;
-	size_t states;
-	unsigned fail_at; /* this write and everything after it fails; 0: none */
-	unsigned calls;
-};
-
-static ssize_t disk_pwrite(void *ctx, struct fm_file *file, const void *buf, size_t len,
-			   uint64_t off)
-{
-	struct disk *d = ctx;
-
-	d->file.failing = d->fail_at && ++d->calls >= d->fail_at;
-	if (!d->file.failing) {
-		assert_true(len <= 8 && d->count < MOST_OPS);
-		d->writes[d->count].off = off;
-		d->writes[d->count].len = len;
-		memcpy(d->writes[d->count++].data, buf, len);
-	}
-	return memfile_pwrite(&d->file, file, buf, len, off);
-}
-
-/* The power fails before this sync ends: what may be on the disk? */
-static void disk_cut(struct disk *d)
-{
-	uint8_t bytes[0x4000];
-
-	for (unsigned sample = 0; sample < 300; sample++) {
-		memcpy(bytes, d->file.synced, sizeof(bytes));
-		for (size_t i = 0; i < d->count; i++) {
-			/* Each write alone, each write lacking, then any. */
-			bool there = sample < d->count       ? i == sample
-				     : sample < 2 * d->count ? i != sample - d->count
-							     : rng_one_in(&d->rng, 2);
-
-			if (there)
-				memcpy(bytes + d->writes[i].off, d->writes[i].data,
-				       d->writes[i].len);
-		}
-		expect_one_of(bytes, d->old, d->new);
-		d->states++;
-	}
-}
-
-static int disk_fdatasync(void *ctx, struct fm_file *file)
-{
-	struct disk *d = ctx;
-
-	d->file.failing = d->fail_at && ++d->calls >= d->fail_at;
-	disk_cut(d);
-	if (!d->file.failing)
-		d->count = 0;
-	return memfile_fdatasync(&d->file, file);
-}
-
-static int disk_open(void *ctx, const char *path, unsigned flags, struct fm_file **out)
-{
-	*out = (struct fm_file *)ctx;
-	return 0;
-}
-
-/* A bank over such a disk, which holds this store. */
-static void disk_init(struct disk *d, struct bank *b, const uint8_t *store)
+static struct fm_flash_config disk_config(const struct fm_io *io)
 {
 	struct fm_flash_config cfg = bank_config();
 
-	memset(d, 0, sizeof(*d));
-	memfile_init(&d->file, &d->io, store, 0x4000);
-	d->ops = *d->io.ops;
-	d->ops.open = disk_open;
-	d->ops.pwrite = disk_pwrite;
-	d->ops.fdatasync = disk_fdatasync;
-	/* The file is the first member: one context serves both. */
-	d->io = (struct fm_io){ .ops = &d->ops, .ctx = d };
 	cfg.bank_width = cfg.chip_width = 1;
 	cfg.regions[0] = (struct fm_flash_region){ 0x1000, 4 };
 	cfg.nregions = 1;
 	cfg.image = "vars.fd";
-	cfg.io = &d->io;
-	bank_init(b, 0x4000, cfg);
+	cfg.journal_len = 16384;
+	cfg.io = io;
+	return cfg;
+}
+
+/* What whoever opens the image after a crash finds in it. */
+static void expect_on_disk(const struct fm_io *io, const char *old, const char *new)
+{
+	uint8_t bytes[0x4000];
+	struct fm_write_behind_config cfg = { .struct_size = sizeof(cfg),
+					      .array = bytes,
+					      .len = sizeof(bytes),
+					      .image = "vars.fd",
+					      .read_only = true,
+					      .io = io };
+	struct fm_write_behind *wb;
+	struct fm_error err;
+
+	if (fm_write_behind_open(&wb, &cfg, &err))
+		fail_msg("%s", err.msg);
+	fm_write_behind_close(wb);
+	expect_one_of(bytes, old, new);
+}
+
+struct change {
+	const char *old;
+	const char *new; /* NULL: it is deleted */
+};
+
+static int check_cut(void *ctx, const struct fm_powercut_state *state, struct fm_error *err)
+{
+	const struct change *c = ctx;
+
+	expect_on_disk(fm_powercut_io(state->disk), c->old, c->new);
+	return 0;
+}
+
+/* Make the change in a bank with an image, cut the power at each step; the store is changed then. */
+static uint64_t cut_change(uint8_t *store, struct change change)
+{
+	const struct fm_powercut_config cfg = { .struct_size = sizeof(cfg), .file_max = 65536 };
+	const struct fm_powercut_plan plan = { .struct_size = sizeof(plan), .states = 1500 };
+	struct fm_worker_config worker = { .struct_size = sizeof(worker), .pumped = true };
+	struct fm_powercut_report report;
+	struct fm_flash_config bank;
+	struct fm_powercut *pc;
+	struct bank b;
+
+	assert_int_equal(fm_powercut_new(&pc, &cfg, NULL), 0);
+	assert_int_equal(fm_powercut_put(pc, "vars.fd", store, 0x4000, NULL), 0);
+	bank = disk_config(fm_powercut_io(pc));
+	assert_int_equal(fm_worker_new(&bank.worker, &worker, NULL), 0);
+	bank_init(&b, 0x4000, bank);
+	if (change.new) {
+		struct fm_vars_value value = store_value("v", change.new, strlen(change.new));
+
+		assert_int_equal(fm_vars_set(b.dev, &value, 1, NULL), 0);
+	} else {
+		assert_int_equal(fm_vars_delete(b.dev, "v", vars_guid_a, NULL), 0);
+	}
+	memcpy(store, b.array, 0x4000);
+	bank_exit(&b);
+	fm_worker_free(bank.worker);
+	assert_int_equal(fm_powercut_explore(pc, &plan, check_cut, &change, &report, NULL), 0);
+	fm_powercut_free(pc);
+	return report.states;
 }
 
 static void what_the_hosts_power_cut_leaves_is_the_old_value_or_the_new(void **state)
 {
-	static struct disk d;
 	struct store *s = store_to_cut(1, 1);
-	struct fm_vars_value value = store_value("v", "old", 3);
-	struct bank b;
+	uint8_t store[0x4000];
+	uint64_t states;
 
-	disk_init(&d, &b, s->bank.array);
-	d.new = "old";
-	assert_int_equal(fm_vars_set(b.dev, &value, 1, NULL), 0);
-	value = store_value("v", "newer", 5);
-	d.old = "old";
-	d.new = "newer";
-	assert_int_equal(fm_vars_set(b.dev, &value, 1, NULL), 0);
-	d.old = "newer";
-	d.new = NULL;
-	assert_int_equal(fm_vars_delete(b.dev, "v", vars_guid_a, NULL), 0);
-	/* All of it was synced. */
-	assert_int_equal(d.count, 0);
-	assert_memory_equal(d.file.synced, b.array, 0x4000);
-	assert_true(d.states > 2000);
-	bank_exit(&b);
-	memfile_exit(&d.file);
+	memcpy(store, s->bank.array, sizeof(store));
+	states = cut_change(store, (struct change){ NULL, "old" });
+	states += cut_change(store, (struct change){ "old", "newer" });
+	states += cut_change(store, (struct change){ "newer", NULL });
+	assert_true(states > 300);
 	store_free(s);
 }
 
 static void a_host_that_fails_is_told_and_leaves_the_old_value_or_the_new(void **state)
 {
-	static struct disk d;
+	struct fm_worker_config worker = { .struct_size = sizeof(worker), .pumped = true };
 	struct store *s = store_to_cut(1, 1);
 	struct fm_vars_value value = store_value("v", "newer", 5);
 	int rc = FM_ERR_IO;
 
 	assert_int_equal(store_set(s, "v", "old", 3), 0);
 	for (unsigned n = 1; rc; n++) {
+		struct fm_flash_config cfg;
 		struct fm_error err = { 0 };
+		struct memdir dir;
+		struct fm_io io;
 		struct bank b;
 
-		disk_init(&d, &b, s->bank.array);
-		d.old = "old";
-		d.new = "newer";
-		d.fail_at = n;
+		memdir_init(&dir, &io);
+		memdir_put(&dir, "vars.fd", s->bank.array, 0x4000);
+		cfg = disk_config(&io);
+		assert_int_equal(fm_worker_new(&cfg.worker, &worker, NULL), 0);
+		bank_init(&b, 0x4000, cfg);
+		dir.fail_from = dir.transfers + n;
 		rc = fm_vars_set(b.dev, &value, 1, &err);
 		assert_int_equal(rc, err.code);
 		assert_true(!rc || rc == FM_ERR_IO);
-		assert_int_equal(rc != 0, d.file.failed);
-		expect_one_of(d.file.bytes, "old", "newer");
+		assert_int_equal(rc != 0, dir.failed);
 		bank_exit(&b);
-		memfile_exit(&d.file);
+		dir.failing = false;
+		expect_on_disk(&io, "old", "newer");
+		fm_worker_free(cfg.worker);
+		memdir_exit(&dir);
 		assert_true(n < 300);
 	}
 	store_free(s);

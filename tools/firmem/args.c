@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAMES_MAX 32 /* options of one command, --help among them */
+#define NAMES_MAX 48 /* options of one command, --help among them */
 #define COLUMNS 79   /* of a terminal */
 #define WORD_MAX 31  /* bytes of a word that is worth a guess */
 

@@ -21,8 +21,8 @@ struct bank_options {
 	unsigned time; /* enum fm_flash_time */
 	bool big_endian, secure_only;
 	unsigned wp_sector; /* 0 none, 1 the first, 2 the last */
-	unsigned mode;     /* enum fm_write_mode */
-	uint64_t interval; /* milliseconds */
+	unsigned mode;      /* enum fm_write_mode */
+	uint64_t interval;  /* milliseconds */
 	bool interval_given;
 	const char *journal;
 	const char *registers;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define INTERVAL_MAX 3600000u             /* milliseconds: an hour */
 #define SIZE_MAX_BANK (UINT64_C(1) << 32) /* more than any bank; less than any typing error */
 #define DEFAULT_SECTOR (256u << 10)       /* as fm_flash_config has it */
 #define NAMES_MAX 32
@@ -255,6 +256,33 @@ static bool take_size(struct fm_flash_config *cfg, const struct bank_options *o,
 	return true;
 }
 
+/* How the image is written. */
+static bool take_mode(struct fm_flash_config *cfg, const struct bank_options *o,
+		      const char *command)
+{
+	if (!o->image && (o->mode || o->interval_given || o->journal)) {
+		complain("%s: --%s: is given without --image, expected the file that it is about",
+			 command,
+			 o->mode      ? "mode"
+			 : o->journal ? "journal"
+				      : "interval");
+		return false;
+	}
+	if (o->create && o->image && o->mode == FM_WRITE_NONE) {
+		complain("%s: --create: is given with --mode none, expected one of them", command);
+		return false;
+	}
+	if (o->interval_given && (!o->interval || o->interval > INTERVAL_MAX)) {
+		complain("%s: --interval: %llu, expected 1 to %u milliseconds", command,
+			 (unsigned long long)o->interval, INTERVAL_MAX);
+		return false;
+	}
+	cfg->mode = (enum fm_write_mode)o->mode;
+	cfg->interval_ns = o->interval * 1000000;
+	cfg->journal = o->journal;
+	return true;
+}
+
 static bool take_image(struct fm_flash_config *cfg, const struct bank_options *o,
 		       const char *command)
 {
@@ -270,7 +298,7 @@ static bool take_image(struct fm_flash_config *cfg, const struct bank_options *o
 	cfg->image = o->image;
 	cfg->create = o->create && o->image;
 	cfg->read_only = o->read_only;
-	return true;
+	return take_mode(cfg, o, command);
 }
 
 static bool take_byte_mode(struct fm_flash_config *cfg, const struct bank_options *o,

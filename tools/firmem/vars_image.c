@@ -7,10 +7,51 @@
 #include <firmem/block.h>
 #include <firmem/flash.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define IMAGE_MAX (256u << 20)
+
+/* Is there a journal beside the image? Without one nobody is asked, and no lock is in the way. */
+static bool has_journal(const char *path)
+{
+	char *real = realpath(path, NULL);
+	char journal[4200];
+	bool found;
+
+	if (!real)
+		return false;
+	snprintf(journal, sizeof(journal), "%s.journal", real);
+	found = !access(journal, F_OK);
+	free(real);
+	return found;
+}
+
+/* What a crash left in the journal counts: it is put over the bytes, and no file is changed. */
+static bool overlay(const char *path, struct vars_image *image)
+{
+	const struct fm_write_behind_config cfg = {
+		.struct_size = sizeof(cfg),
+		.name = "the image",
+		.array = image->bytes,
+		.len = image->len,
+		.image = path,
+		.read_only = true,
+	};
+	struct fm_write_behind *behind;
+	struct fm_error err;
+
+	if (!image->len || !has_journal(path))
+		return true;
+	if (fm_write_behind_open(&behind, &cfg, &err)) {
+		complain("%s", err.msg);
+		return false;
+	}
+	fm_write_behind_close(behind);
+	return true;
+}
 
 bool vars_image_read(const char *path, struct vars_image *image)
 {
@@ -18,6 +59,10 @@ bool vars_image_read(const char *path, struct vars_image *image)
 
 	if (!input_read(path, IMAGE_MAX, &image->bytes, &image->len))
 		return false;
+	if (!overlay(path, image)) {
+		free(image->bytes);
+		return false;
+	}
 	if (!fm_vars_parse(&image->vars, image->bytes, image->len, &err))
 		return true;
 	complain("%s: %s", path, err.msg);
