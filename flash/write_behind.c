@@ -391,13 +391,13 @@ static void fill_defaults(struct fm_write_behind_config *c)
 		c->journal_len = fmi_align_up(c->journal_len, FMI_JOURNAL_SLOT_LEN);
 }
 
-/* Ours from here on, or NULL. */
-static bool own_text(const char **text)
+/* Ours from here on, or NULL. How many there is no memory for: 0 or 1. */
+static unsigned own_text(const char **text)
 {
 	if (!*text)
-		return true;
+		return 0;
 	*text = strdup(*text);
-	return *text;
+	return !*text;
 }
 
 static void free_all(struct fm_write_behind *wb)
@@ -464,10 +464,10 @@ int fm_write_behind_open(struct fm_write_behind **out, const struct fm_write_beh
 	pthread_mutex_init(&wb->lock, NULL);
 	pthread_mutex_init(&wb->count, NULL);
 	/* Each of them, whatever becomes of the others. */
-	if (own_text(&wb->cfg.name) & own_text(&wb->cfg.image) & own_text(&wb->cfg.journal))
-		rc = start(wb, err);
-	else
+	if (own_text(&wb->cfg.name) + own_text(&wb->cfg.image) + own_text(&wb->cfg.journal))
 		rc = fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", c.name);
+	else
+		rc = start(wb, err);
 	if (rc) {
 		free_all(wb);
 		return rc;

@@ -137,6 +137,52 @@ def uboot_is_killed_twenty_times_and_keeps_what_it_was_told(bench):
     print(f"{len(told)} words were told to be written")
 
 
+class Shell(Typed):
+    """AAVMF at its shell."""
+
+    def __init__(self, bench):  # pylint: disable=super-init-not-called
+        self.process = subprocess.Popen(
+            [bench.program, "--firmware", UEFI_CODE, "--vars", bench.path("vars.fd")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.seen = b""
+        self.wait(b"Shell> ", 120)
+
+    def say(self, line):
+        """Type a line, slowly as the firmware reads it, and begin to listen."""
+        self.seen = b""
+        for byte in line:
+            self.process.stdin.write(byte.encode())
+            self.process.stdin.flush()
+            time.sleep(0.002)
+        self.type("")
+
+
+@test
+def edk2_is_killed_and_keeps_the_variables_it_was_told(bench):
+    need(UEFI_CODE, "qemu-efi-aarch64")
+    guid = "6d656d66-6972-4d45-8d00-000000000001"
+    shutil.copyfile(UEFI_VARS, bench.path("vars.fd"))
+    told = 0
+    for _ in range(5):
+        with Shell(bench) as shell:
+            if told:
+                shell.say(f"dmpstore -guid {guid}")
+                shell.wait(b"Shell> ", 120)
+                for number in range(told):  # names are in colour
+                    assert f"V{number}\x1b[".encode() in shell.seen, (number, shell.seen)
+            end = time.monotonic() + 1 + 3 * random.random()
+            while time.monotonic() < end:
+                shell.say(f'setvar V{told} -guid {guid} -nv -bs ="{"x" * 200}"')
+                shell.wait(b"Shell> ", 120)
+                told += 1
+            # The next one is under way somewhere.
+            shell.say(f'setvar V{told} -guid {guid} -nv -bs ="{"y" * 200}"')
+            time.sleep(0.05 * random.random())
+            shell.process.kill()
+    assert told >= 5, told
+    print(f"{told} variables were told to be set")
+
+
 def twice(bench, run):
     """Two runs from the same image: the same instructions, console, image, trace."""
     results = []
