@@ -134,7 +134,7 @@ static void fill_window(struct fm_write_behind *wb, const struct run *run, uint6
 /* The end of the run of bytes from `at` whose mark is `mark`. */
 static size_t marked_until(const struct fm_write_behind *wb, size_t at, size_t len, uint8_t mark)
 {
-	const uint8_t *end = memchr(wb->marks + at, !mark, len - at);
+	const uint8_t *end = memchr(wb->marks + at, mark ? 0 : 1, len - at);
 
 	return end ? (size_t)(end - wb->marks) : len;
 }

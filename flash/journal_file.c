@@ -25,25 +25,23 @@
 static int name_it(struct fmi_journal_file *f, const struct fm_write_behind_config *cfg,
 		   const char *image_path, struct fm_error *err)
 {
+	const char *base = cfg->journal;
 	char *image = NULL;
 	size_t room = 40;
 	int rc;
 
 	f->named = !cfg->use_journal_fd;
-	if (f->named && !cfg->journal) {
+	if (f->named && !base) {
 		rc = fmi_io_resolve(f->io, image_path, &image);
 		if (rc)
 			return fmi_io_fail(err, image_path, "finding its name", rc);
+		base = image;
 	}
-	if (image)
-		room += strlen(image);
-	else if (f->named)
-		room += strlen(cfg->journal);
+	if (base)
+		room += strlen(base);
 	f->path = malloc(room);
-	if (f->path && image)
-		snprintf(f->path, room, "%s" SUFFIX, image);
-	else if (f->path && f->named)
-		snprintf(f->path, room, "%s", cfg->journal);
+	if (f->path && base)
+		snprintf(f->path, room, "%s%s", base, image ? SUFFIX : "");
 	else if (f->path)
 		snprintf(f->path, room, "journal descriptor %d", cfg->journal_fd);
 	free(image);

@@ -242,7 +242,7 @@ int fm_powercut_repeat(struct fm_powercut *pc, uint64_t seed, const struct fm_po
 {
 	struct explorer e = { .pc = pc, .check = check, .ctx = ctx, .seed = seed };
 	struct fm_powercut_state state = *which;
-	struct fm_error error;
+	struct fm_error error = { .code = 0 };
 	int verdict = 0;
 	int rc = 0;
 

@@ -147,11 +147,13 @@ static int make_file(struct fm_powercut *pc, unsigned *out)
 
 static int link_file(struct fm_powercut *pc, const char *path, unsigned file)
 {
-	char *copy = strdup(path);
+	struct fmi_name *name = &pc->name[pc->names];
 
-	if (!copy)
+	name->path = strdup(path);
+	if (!name->path)
 		return -ENOMEM;
-	pc->name[pc->names++] = (struct fmi_name){ copy, file };
+	name->file = file;
+	pc->names++;
 	return 0;
 }
 

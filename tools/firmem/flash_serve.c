@@ -45,7 +45,7 @@ static void find_plugin(char *path, size_t room)
 	path[n > 0 ? n : 0] = '\0';
 	slash = strrchr(path, '/');
 	if (slash)
-		strcpy(slash + 1, PLUGIN);
+		memcpy(slash + 1, PLUGIN, sizeof(PLUGIN));
 	if (!slash || access(path, R_OK))
 		snprintf(path, room, "%s/%s", FIRMEM_NBDKIT_PLUGINS, PLUGIN);
 }
