@@ -42,8 +42,10 @@ class Server:
             stdout=subprocess.PIPE, stderr=open("serve.log", "wb"))
         assert self.process.stdout.readline() == b"nbd+unix:///?socket=sock\n"
         end = time.monotonic() + 20
-        while not os.path.exists("sock") and self.process.poll() is None:
-            assert time.monotonic() < end, "no socket"
+        # The socket is there before the image is open; its lock and its journal are not.
+        while self.process.poll() is None and not (os.path.exists("sock") and
+                                                   os.path.exists("vars.fd.journal")):
+            assert time.monotonic() < end, "it does not serve"
             time.sleep(0.01)
 
     def end(self, how=signal.SIGTERM):
