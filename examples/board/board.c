@@ -102,6 +102,7 @@ static int add_bank(struct board *b, struct bank *bank, const char *name, enum f
 		.mode = b->cfg.mode,
 		.interval_ns = b->cfg.interval_ns,
 		.journal = b->cfg.journal,
+		.time = b->cfg.flash_time,
 		.io = &b->io,
 	};
 	int rc = add_block(b, &memory, &cfg.block, err);

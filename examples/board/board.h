@@ -16,6 +16,7 @@
 #include "examples/board/script.h"
 #include "examples/board/timer.h"
 
+#include <firmem/flash.h>
 #include <firmem/io.h>
 #include <firmem/machine.h>
 #include <firmem/write_behind.h>
@@ -34,6 +35,7 @@ struct board_config {
 	const char *journal;  /* file, or NULL */
 	enum fm_write_mode mode;
 	uint64_t interval_ns;
+	enum fm_flash_time flash_time;
 	bool host_time;
 	bool stats;
 	bool progress;

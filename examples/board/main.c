@@ -24,6 +24,7 @@ enum option_id {
 	OPT_MODE,
 	OPT_INTERVAL,
 	OPT_JOURNAL,
+	OPT_FLASH_TIME,
 	OPT_SCRIPT,
 	OPT_RAM,
 	OPT_TRACE,
@@ -41,6 +42,7 @@ static const struct option options[] = {
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "interval", required_argument, NULL, OPT_INTERVAL },
 	{ "journal", required_argument, NULL, OPT_JOURNAL },
+	{ "flash-time", required_argument, NULL, OPT_FLASH_TIME },
 	{ "script", required_argument, NULL, OPT_SCRIPT },
 	{ "ram", required_argument, NULL, OPT_RAM },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -66,6 +68,8 @@ static const char help[] =
 	"                   once; none: the vars file is not written\n"
 	"  --interval MS    milliseconds, default 10\n"
 	"  --journal FILE   the journal, default VARS.journal\n"
+	"  --flash-time T   how long programs and erases take: instant (default), typical or\n"
+	"                   maximum, as the chips' query table tells\n"
 	"  --script FILE    let a script talk to the guest (see docs/board.md)\n"
 	"  --ram SIZE       16M to 16G, default 128M; sizes take K, M, G and hex\n"
 	"  --trace FILE     write what the flash banks understand, one event a line\n"
@@ -126,6 +130,20 @@ static int parse_mode(const char *text, enum fm_write_mode *out)
 	return -1;
 }
 
+static int parse_flash_time(const char *text, enum fm_flash_time *out)
+{
+	static const char *const names[] = { "instant", "typical", "maximum" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(text, names[i])) {
+			*out = (enum fm_flash_time)i;
+			return 0;
+		}
+	}
+	fprintf(stderr, PROGRAM ": --flash-time: %s, expected instant, typical or maximum\n", text);
+	return -1;
+}
+
 static int parse_interval(const char *text, uint64_t *out)
 {
 	uint64_t v;
@@ -165,6 +183,10 @@ static int parse(int argc, char **argv, struct board_config *cfg, bool *machine)
 			break;
 		case OPT_JOURNAL:
 			cfg->journal = optarg;
+			break;
+		case OPT_FLASH_TIME:
+			if (parse_flash_time(optarg, &cfg->flash_time))
+				return -1;
 			break;
 		case OPT_SCRIPT:
 			cfg->script = optarg;

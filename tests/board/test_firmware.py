@@ -40,6 +40,21 @@ def uboot_finds_both_banks_and_keeps_its_environment_over_a_reset(bench):
 
 
 @test
+def uboot_polls_chips_that_take_their_time(bench):
+    done = boot_uboot(bench, 'send "erase 0x04100000 +40000; cp.b 0 0x04100000 20000\\n"\n'
+                      'expect "Erased 1 sectors"\nexpect "done"\nexpect "=> "\n'
+                      'send "cmp.b 0 0x04100000 20000\\n"\n'
+                      'expect "Total of 131072 byte(s) were the same"\nexpect "=> "\n'
+                      'send "setenv firmem slow; saveenv\\n"\nexpect "OK"\nexpect "=> "\n'
+                      'send "reset\\n"\nexpect "stop autoboot"\nsend " "\nexpect "=> "\n'
+                      'send "printenv firmem\\n"\nexpect "firmem=slow"\nexpect "=> "\n'
+                      'send "poweroff\\n"\npoweroff\n', "--flash-time", "typical", "--stats")
+    succeeded(done)
+    guest_ms = float(re.search(rb" guest_ms ([0-9.]+) ", done.stderr)[1])
+    assert guest_ms > 2 * 1024, done.stderr  # two erases of 2^10 ms
+
+
+@test
 def uboot_runs_on_the_hosts_time(bench):
     began = time.monotonic()
     done = boot_uboot(bench, 'send "sleep 1\\n"\nexpect "=> "\nsend "poweroff\\n"\npoweroff\n',
