@@ -219,6 +219,45 @@ int fm_digest_final(struct fm_digest *digest, void *out, struct fm_error *err)
 	return 0;
 }
 
+int fm_digest_copy(struct fm_digest *digest, const struct fm_digest *from, struct fm_error *err)
+{
+	int ret;
+
+	if (digest->alg != from->alg)
+		return fm_error_set(err, FM_ERR_ARG, 0, "%s: cannot go on from %s",
+				    fm_digest_name(digest->alg), fm_digest_name(from->alg));
+	ret = check_whole(from, err);
+	if (ret)
+		return ret;
+	digest->broken = true;
+	ERR_set_mark();
+	if (!EVP_MD_CTX_copy_ex(digest->ctx, from->ctx))
+		return crypto_failed(err, digest->alg, "copy");
+	ERR_pop_to_mark();
+	digest->broken = false;
+	return 0;
+}
+
+int fm_digest_hmac(enum fm_digest_alg alg, const void *key, size_t key_len, const void *bytes,
+		   size_t len, void *out, struct fm_error *err)
+{
+	const struct algorithm *a = find(alg);
+	uint8_t value[EVP_MAX_MD_SIZE];
+
+	if (!a)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "digest algorithm is %d, expected an fm_digest_alg", alg);
+	if ((!bytes && len) || (!key && key_len))
+		return fm_error_set(err, FM_ERR_ARG, 0, "HMAC-%s: bytes at NULL", a->name);
+	ERR_set_mark();
+	if (!EVP_Q_mac(NULL, "HMAC", NULL, a->openssl, NULL, key_len ? key : "", key_len,
+		       len ? bytes : (const void *)"", len, value, sizeof(value), NULL))
+		return crypto_failed(err, alg, "HMAC");
+	ERR_pop_to_mark();
+	memcpy(out, value, a->len);
+	return 0;
+}
+
 int fm_digest_bytes(enum fm_digest_alg alg, const void *bytes, size_t len, void *out,
 		    struct fm_error *err)
 {
@@ -262,4 +301,32 @@ char *fm_digest_hex(char *text, const void *bytes, size_t len)
 	}
 	text[2 * len] = '\0';
 	return text;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool fm_digest_from_hex(const char *text, void *out, size_t max, size_t *len)
+{
+	uint8_t *bytes = out;
+	size_t n = 0;
+
+	for (; text[0]; text += 2, n++) {
+		int high = hex_digit(text[0]);
+		int low = high < 0 ? -1 : hex_digit(text[1]);
+
+		if (low < 0 || n == max)
+			return false;
+		bytes[n] = (uint8_t)(high << 4 | low);
+	}
+	*len = n;
+	return true;
 }

@@ -33,6 +33,10 @@ THIRD_PARTY = {
     "libpng": r"png\.h",
 }
 
+# Private headers of inline functions that need nothing but C: every floor may include them, so that bounds
+# and byte order are written once.
+INLINE = ("devices/bytes.h",)
+
 LONGEST = 600  # lines: what one reads in a sitting
 
 
@@ -54,7 +58,8 @@ def rule_floors(tree):
             if quoted:
                 folder = name.split("/")[0]
                 allowed = (top,) + BELOW.get(top, ())
-                if top == "include" or "/" not in name or folder not in allowed:
+                inline = top in FLOORS and name in INLINE
+                if not inline and (top == "include" or "/" not in name or folder not in allowed):
                     yield path, line, f'"{name}" is not for {top}/'
             elif name.startswith("firmem/") and floor in FLOORS:
                 noun = name[len("firmem/"):-2]

@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""firmem measure against the digests of others: measure.py COMMAND.
+
+Every entry of the shared vectors is a case of its own. Where that folder is absent they are one
+skipped case; what needs no more than Debian's firmware packages is below and always runs.
+"""
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+FIRMEM = ""
+VECTORS = os.environ.get("FIRMEM_VECTORS", ".")
+SKIPPED = 77
+VMM = {"ec2-legacy (rdx=0)": "ec2-legacy"}
+
+
+class Skip(Exception):
+    pass
+
+
+def run(*arguments):
+    done = subprocess.run([FIRMEM, "measure", *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode in (0, 1, 2), f"{arguments}: {done.returncode}: {done.stderr}"
+    return done
+
+
+def digest(*arguments):
+    done = run(*arguments)
+    assert done.returncode == 0, f"{arguments}: {done.stderr.decode()}"
+    assert not done.stderr, done.stderr
+    return done.stdout.decode().strip()
+
+
+def refused(*arguments):
+    done = run(*arguments)
+    assert done.returncode == 2 and not done.stdout, (arguments, done)
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("firmem: "), lines
+    return lines[0]
+
+
+def find(name):
+    """A file of a vector: of the shared folder, or of Debian's packages."""
+    name = os.path.basename(name)
+    if name in ("null", "/dev/null"):
+        return "/dev/null"
+    for folder in (os.path.join(VECTORS, "measure"), "/usr/share/ovmf", "/usr/share/OVMF",
+                   "/usr/share/qemu-efi-aarch64"):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise Skip(f"no {name} here")
+
+
+def check_input(vector, name, path):
+    """The vector's own digest of its input tells whether it is the same file."""
+    want = vector["inputs"].get(name)
+    with open(path, "rb") as file:
+        if want and hashlib.sha256(file.read()).hexdigest() != want:
+            raise Skip(f"{path} is another version")
+
+
+# --- arguments of a vector ----------------------------------------------------------------------
+
+def launch(vector):
+    """The options of an AMD launch."""
+    p = vector["parameters"]
+    names = [n for n in vector["inputs"] if n.endswith((".fd", ".bin"))
+             and n not in ("kernel.bin", "initrd.bin", "svsm.bin")]
+    firmware = find(names[0])
+    check_input(vector, names[0], firmware)
+    options = ["--firmware", firmware, "--vcpus", p.get("vcpus", 1)]
+    if p.get("vcpu_type"):
+        options += ["--vcpu-type", p["vcpu_type"]]
+    elif p.get("vcpu_sig"):
+        options += ["--vcpu-sig", p["vcpu_sig"]]
+    vmm = p.get("vmm") or p.get("vmm_type") or "QEMU"
+    options += ["--vmm", VMM.get(vmm, vmm)]
+    for key, option in (("guest_features", "--guest-features"), ("append", "--append"),
+                        ("vars_size", "--vars-size"), ("snp_ovmf_hash", "--snp-ovmf-hash")):
+        if p.get(key) is not None:
+            options += [option, p[key]]
+    for key in ("kernel", "initrd", "svsm"):
+        if p.get(key):
+            options += ["--" + key, find(p[key])]
+    return options
+
+
+def amd(vector):
+    tech = vector["tech"].split(":")[0]
+    options = launch(vector)
+    if tech != "snp":
+        where = [i for i, o in enumerate(options) if o == "--guest-features"]
+        for i in where:
+            del options[i:i + 2]
+    if "expected_error" in vector:
+        refused(tech, *options)
+        return None
+    return digest(tech, *options)
+
+
+def vmsa(vector):
+    p = vector["parameters"]
+    with tempfile.TemporaryDirectory() as folder:
+        page = os.path.join(folder, "page")
+        got = digest("vmsa", "--vmm", VMM.get(p["vmm"], p["vmm"]), "--eip", p["eip"],
+                     "--sev-features", p["sev_features"], "--vcpu-sig", p["vcpu_sig"], "-o", page)
+        with open(page, "rb") as file:
+            assert hashlib.sha256(file.read()).hexdigest() == vector["expected_sha256"]
+    return got
+
+
+def ovmf_hash(vector):
+    name, = vector["inputs"]
+    return digest("ovmf-hash", "--firmware", find(name))
+
+
+def hmac(vector):
+    p = vector["parameters"]
+    return digest("hmac", "--digest", p["ld"], "--tik", p["tik"], "--mnonce", p["mnonce"], "--api",
+                  f"{p['api_major']}.{p['api_minor']}", "--build", p["build"], "--policy",
+                  p["policy"])
+
+
+KINDS = {
+    "sev": amd, "seves": amd, "snp": amd, "snp:svsm": amd, "snp:ovmf-hash": ovmf_hash,
+    "vmsa-page": vmsa, "sev-measure-hmac": hmac,
+}
+
+
+def shared(vector):
+    if vector["tech"] == "snp" and not vector["inputs"]:
+        raise Skip("no command line for a firmware of sections alone: test_sev has it")
+    if vector["tech"] not in KINDS:
+        raise Skip(f"no command for {vector['tech']}")
+    got = KINDS[vector["tech"]](vector)
+    if got is not None:
+        assert got == vector["expected"], f"{got}, expected {vector['expected']}"
+
+
+def cases():
+    path = os.path.join(VECTORS, "measure.json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            for number, vector in enumerate(json.load(file)):
+                yield f"vector_{number}_{vector['tech'].replace(':', '_').replace('-', '_')}", \
+                    lambda v=vector: shared(v)
+    else:
+        yield "vectors", absent
+
+
+def absent():
+    raise Skip(f"no test data at {VECTORS}/measure.json")
+
+
+def main(command):
+    global FIRMEM
+    FIRMEM = os.path.abspath(command)
+    results = []
+    todo = list(cases())
+    print(f"[==========] Running {len(todo)} test(s).")
+    for name, case in todo:
+        print(f"[ RUN      ] {name}", flush=True)
+        try:
+            case()
+            results.append("OK")
+        except Skip as why:
+            print(f"skipped: {why}")
+            results.append("SKIPPED")
+        except Exception:  # the next case goes on
+            traceback.print_exc(file=sys.stdout)
+            results.append("FAILED")
+        print(f"[ {results[-1]:>8} ] {name}", flush=True)
+    if "FAILED" in results:
+        return 1
+    return SKIPPED if set(results) == {"SKIPPED"} else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
