@@ -12,6 +12,7 @@ static const struct verb verbs[] = {
 	{ "ovmf-hash", "the digest of a firmware's pages, for snp --ovmf-hash", measure_ovmf_hash },
 	{ "vmsa", "the initial state of an encrypted vCPU", measure_vmsa },
 	{ "hmac", "what SEV's LAUNCH_MEASURE returns", measure_hmac },
+	{ "idblock", "makes, signs and checks the ID block of a SEV-SNP launch", measure_idblock },
 	{ NULL },
 };
 

@@ -11,5 +11,6 @@ enum status measure_snp(int argc, char **argv);
 enum status measure_ovmf_hash(int argc, char **argv);
 enum status measure_vmsa(int argc, char **argv);
 enum status measure_hmac(int argc, char **argv);
+enum status measure_idblock(int argc, char **argv);
 
 #endif
