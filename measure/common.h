@@ -25,6 +25,9 @@ static inline const char *fmi_or(const char *name, const char *otherwise)
 /* Are all `len` bytes `byte`? */
 bool fmi_all_bytes(const uint8_t *p, size_t len, uint8_t byte);
 
+/* Does OVMF's table end the image? False when it is too short to tell. */
+bool fmi_ovmf_has_footer(const uint8_t *bytes, size_t len);
+
 /*
  * Digests of pages, the identical ones hashed once: most pages of a firmware image are erased flash.
  * Holds pointers into what it was given, so the pages must stay as they are.

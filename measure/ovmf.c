@@ -344,6 +344,11 @@ static void fall_back(struct parser *p)
 		take_reset(p, end - len, p->len - BELOW_END - len);
 }
 
+bool fmi_ovmf_has_footer(const uint8_t *bytes, size_t len)
+{
+	return len >= LEAST && fmi_guid_is(bytes + len - LEAST + 2, &footer_guid);
+}
+
 int fm_ovmf_parse(struct fm_ovmf *out, const char *name, const void *bytes, size_t len,
 		  uint64_t end_gpa, unsigned flags, struct fm_error *err)
 {
@@ -364,7 +369,7 @@ int fm_ovmf_parse(struct fm_ovmf *out, const char *name, const void *bytes, size
 				    "bytes",
 				    p.name, end_gpa, len);
 	o.gpa = end_gpa - len;
-	o.has_table = fmi_guid_is(p.bytes + len - LEAST + 2, &footer_guid);
+	o.has_table = fmi_ovmf_has_footer(bytes, len);
 	if (o.has_table)
 		ret = walk(&p);
 	else if (flags & FM_OVMF_AS_QEMU)

@@ -8,14 +8,14 @@ skipped case; what needs no more than Debian's firmware packages is below and al
 import hashlib
 import json
 import os
-import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import traceback
 
 FIRMEM = ""
-VECTORS = os.environ.get("FIRMEM_VECTORS", ".")
+VECTORS = os.path.abspath(os.environ.get("FIRMEM_VECTORS", "."))
 SKIPPED = 77
 VMM = {"ec2-legacy (rdx=0)": "ec2-legacy"}
 
@@ -108,12 +108,10 @@ def amd(vector):
 
 def vmsa(vector):
     p = vector["parameters"]
-    with tempfile.TemporaryDirectory() as folder:
-        page = os.path.join(folder, "page")
-        got = digest("vmsa", "--vmm", VMM.get(p["vmm"], p["vmm"]), "--eip", p["eip"],
-                     "--sev-features", p["sev_features"], "--vcpu-sig", p["vcpu_sig"], "-o", page)
-        with open(page, "rb") as file:
-            assert hashlib.sha256(file.read()).hexdigest() == vector["expected_sha256"]
+    got = digest("vmsa", "--vmm", VMM.get(p["vmm"], p["vmm"]), "--eip", p["eip"],
+                 "--sev-features", p["sev_features"], "--vcpu-sig", p["vcpu_sig"], "-o", "page")
+    with open("page", "rb") as file:
+        assert hashlib.sha256(file.read()).hexdigest() == vector["expected_sha256"]
     return got
 
 
@@ -129,9 +127,91 @@ def hmac(vector):
                   p["policy"])
 
 
+# --- TDX and logs -------------------------------------------------------------------------------
+
+def joined(name):
+    """The bytes of "cat A B" in a file of the case's folder, or the one file."""
+    if not name.startswith("cat "):
+        return find(name)
+    with open("joined", "wb") as out:
+        for part in name.split()[1:]:
+            with open(find(part), "rb") as file:
+                out.write(file.read())
+    return "joined"
+
+
+def mrtd(vector):
+    name, = vector["inputs"]
+    path = joined(name)
+    check_input(vector, name, path)
+    return digest("tdx", "--firmware", path, "--order", vector["parameters"]["order"])
+
+
+def hob(vector):
+    """The vector's accepted ranges are those of Debian's image."""
+    return digest("tdx", "--firmware", find("OVMF.fd"), "--hob", "--memory",
+                  vector["parameters"]["memory_size"])
+
+
+def cfv(vector):
+    return digest("tdx", "--firmware", joined("cat OVMF_VARS_4M.fd svsm_ovmf.fd"), "--cfv")
+
+
+ALGORITHMS = {"sha1": (4, 20), "sha256": (11, 32), "sha384": (12, 48)}
+
+
+def write_log(events):
+    """A TCG log of (index, type, {algorithm: hex digest})."""
+    names = list(events[0][2])
+    spec = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 0, 2, len(names))
+    spec += b"".join(struct.pack("<HH", *ALGORITHMS[n]) for n in names) + b"\0"
+    log = struct.pack("<II20sI", 0, 3, b"", len(spec)) + spec
+    for index, kind, digests in events:
+        log += struct.pack("<III", index, kind, len(digests))
+        for name, value in digests.items():
+            log += struct.pack("<H", ALGORITHMS[name][0]) + bytes.fromhex(value)
+        log += struct.pack("<I", 4) + b"data"
+    with open("log", "wb") as file:
+        file.write(log + b"\xff" * 100)
+    return "log"
+
+
+def replay(vector):
+    p = vector["parameters"]
+    log = write_log([(p["rtmr"] + 1, 1, {"sha384": d}) for d in p["digests"]])
+    return digest("rtmr", "--log", log, "--index", p["rtmr"])
+
+
+def ccel(vector):
+    got = digest("rtmr", "--log", find("ccel.bin")).splitlines()
+    assert got[:2] == list(vector["expected"].values()), got
+
+
+def pcr7(vector):
+    return digest("pcr", "--vars", find("OVMF_VARS.fd"), "--index", 7, "--secure-boot", "absent")
+
+
+def pcr(vector):
+    """The peer's events replay to its PCRs, and those of variables are what we compute."""
+    log = write_log([(e["PCRIndex"], 1, e["Digests"]) for e in vector["event_log"]])
+    name, = vector["inputs"]
+    state = "on" if vector["parameters"]["secureboot"] else "off"
+    for register in vector["expected"]:
+        for bank, value in register["Values"].items():
+            index = register["PCRIndex"]
+            got = digest("pcr", "--log", log, "--index", index, "--bank", bank)
+            assert got == value, (index, bank, got)
+            if index == 7 and name != "OVMF.fd":
+                got = digest("pcr", "--vars", find(name), "--index", 7, "--bank", bank,
+                             "--secure-boot", state, "--skip-absent")
+                assert got == value, (name, bank, got)
+
+
 KINDS = {
     "sev": amd, "seves": amd, "snp": amd, "snp:svsm": amd, "snp:ovmf-hash": ovmf_hash,
     "vmsa-page": vmsa, "sev-measure-hmac": hmac,
+    "tdx-mrtd": mrtd, "tdx-td-hob-event": hob, "tdx-cfv-event": cfv, "tdx-rtmr-replay": replay,
+    "ccel-parse": ccel, "tpm-pcr7": pcr7, "tpm-pcr": pcr,
 }
 
 
@@ -166,10 +246,16 @@ def main(command):
     results = []
     todo = list(cases())
     print(f"[==========] Running {len(todo)} test(s).")
+    start = os.getcwd()
     for name, case in todo:
         print(f"[ RUN      ] {name}", flush=True)
         try:
-            case()
+            with tempfile.TemporaryDirectory() as folder:
+                os.chdir(folder)
+                try:
+                    case()
+                finally:
+                    os.chdir(start)
             results.append("OK")
         except Skip as why:
             print(f"skipped: {why}")

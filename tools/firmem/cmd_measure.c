@@ -13,6 +13,9 @@ static const struct verb verbs[] = {
 	{ "vmsa", "the initial state of an encrypted vCPU", measure_vmsa },
 	{ "hmac", "what SEV's LAUNCH_MEASURE returns", measure_hmac },
 	{ "idblock", "makes, signs and checks the ID block of a SEV-SNP launch", measure_idblock },
+	{ "tdx", "MRTD of an Intel TDX guest", measure_tdx },
+	{ "rtmr", "what a TDX guest's log replays to", measure_rtmr },
+	{ "pcr", "a PCR of a TPM, from a log or the variables", measure_pcr },
 	{ NULL },
 };
 

@@ -12,5 +12,8 @@ enum status measure_ovmf_hash(int argc, char **argv);
 enum status measure_vmsa(int argc, char **argv);
 enum status measure_hmac(int argc, char **argv);
 enum status measure_idblock(int argc, char **argv);
+enum status measure_tdx(int argc, char **argv);
+enum status measure_rtmr(int argc, char **argv);
+enum status measure_pcr(int argc, char **argv);
 
 #endif
