@@ -207,11 +207,30 @@ def pcr(vector):
                 assert got == value, (name, bank, got)
 
 
+# --- realms -------------------------------------------------------------------------------------
+
+def cca(vector):
+    p = vector["parameters"]
+    if p["sequence"] == ["REALM_CREATE"]:
+        raise Skip("no command line for a realm without contents: test_cca has it")
+    with open("dtb", "wb") as file:
+        file.write(bytes((3 * i + 1) & 255 for i in range(8192)))
+    ram = int(p["sequence"][1].split("+")[1], 16)
+    options = ["--vmm", "qemu", "--firmware", find("QEMU_EFI.fd"), "--dtb", "dtb", "--memory", ram,
+               "--hash", p["hash"], "--s2sz", p["s2sz"], "--sve-vl", p["sve_vl_bits"],
+               "--pmu-counters", p["pmu_num_ctrs"], "--breakpoints", p["num_bps"],
+               "--watchpoints", p["num_wps"]]
+    options += [o for o in ("--lpa2", "--pmu") if p[o[2:]]]
+    for more, key in (([], "rec"), (["--measurement-log"], "unmeasured")):
+        got = digest("cca", *options, *more)
+        assert got == vector["expected_after"][key][:64], (key, got)
+
+
 KINDS = {
     "sev": amd, "seves": amd, "snp": amd, "snp:svsm": amd, "snp:ovmf-hash": ovmf_hash,
     "vmsa-page": vmsa, "sev-measure-hmac": hmac,
     "tdx-mrtd": mrtd, "tdx-td-hob-event": hob, "tdx-cfv-event": cfv, "tdx-rtmr-replay": replay,
-    "ccel-parse": ccel, "tpm-pcr7": pcr7, "tpm-pcr": pcr,
+    "ccel-parse": ccel, "tpm-pcr7": pcr7, "tpm-pcr": pcr, "cca-rim": cca,
 }
 
 

@@ -16,6 +16,8 @@ static const struct verb verbs[] = {
 	{ "tdx", "MRTD of an Intel TDX guest", measure_tdx },
 	{ "rtmr", "what a TDX guest's log replays to", measure_rtmr },
 	{ "pcr", "a PCR of a TPM, from a log or the variables", measure_pcr },
+	{ "cca", "the RIM of an Arm CCA realm", measure_cca },
+	{ "rem", "extends a measurement of an Arm CCA realm", measure_rem },
 	{ NULL },
 };
 

@@ -15,5 +15,7 @@ enum status measure_idblock(int argc, char **argv);
 enum status measure_tdx(int argc, char **argv);
 enum status measure_rtmr(int argc, char **argv);
 enum status measure_pcr(int argc, char **argv);
+enum status measure_cca(int argc, char **argv);
+enum status measure_rem(int argc, char **argv);
 
 #endif
