@@ -226,11 +226,26 @@ def cca(vector):
         assert got == vector["expected_after"][key][:64], (key, got)
 
 
+def igvm(vector):
+    """Ours by loader, and the peers' by the options that make them."""
+    name, = vector["inputs"]
+    path = find(name)
+    loaders = {"igvm-crate": "igvm", "igvmmeasure native_zero=false": "igvmmeasure",
+               "igvmmeasure native_zero=true": "igvmmeasure,native-zero",
+               "native_zero": "native-zero", "": "igvm"}
+    for table in ("expected", "peers"):
+        for key, value in vector[table].items():
+            platform, _, loader = key.partition(" ")
+            got = digest("igvm", "--file", path, "--platform", platform, "--loader",
+                         loaders[loader])
+            assert got == value, (key, got)
+
+
 KINDS = {
     "sev": amd, "seves": amd, "snp": amd, "snp:svsm": amd, "snp:ovmf-hash": ovmf_hash,
     "vmsa-page": vmsa, "sev-measure-hmac": hmac,
     "tdx-mrtd": mrtd, "tdx-td-hob-event": hob, "tdx-cfv-event": cfv, "tdx-rtmr-replay": replay,
-    "ccel-parse": ccel, "tpm-pcr7": pcr7, "tpm-pcr": pcr, "cca-rim": cca,
+    "ccel-parse": ccel, "tpm-pcr7": pcr7, "tpm-pcr": pcr, "cca-rim": cca, "igvm": igvm,
 }
 
 

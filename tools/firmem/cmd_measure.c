@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
 	{ "pcr", "a PCR of a TPM, from a log or the variables", measure_pcr },
 	{ "cca", "the RIM of an Arm CCA realm", measure_cca },
 	{ "rem", "extends a measurement of an Arm CCA realm", measure_rem },
+	{ "igvm", "the launch digest of a guest from an IGVM file", measure_igvm },
 	{ NULL },
 };
 

@@ -17,5 +17,6 @@ enum status measure_rtmr(int argc, char **argv);
 enum status measure_pcr(int argc, char **argv);
 enum status measure_cca(int argc, char **argv);
 enum status measure_rem(int argc, char **argv);
+enum status measure_igvm(int argc, char **argv);
 
 #endif
