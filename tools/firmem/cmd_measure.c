@@ -19,6 +19,8 @@ static const struct verb verbs[] = {
 	{ "cca", "the RIM of an Arm CCA realm", measure_cca },
 	{ "rem", "extends a measurement of an Arm CCA realm", measure_rem },
 	{ "igvm", "the launch digest of a guest from an IGVM file", measure_igvm },
+	{ "identify", "which AMD launch yields a digest", measure_identify },
+	{ "diff", "the first step in which two transcripts part", measure_diff },
 	{ NULL },
 };
 

@@ -18,5 +18,7 @@ enum status measure_pcr(int argc, char **argv);
 enum status measure_cca(int argc, char **argv);
 enum status measure_rem(int argc, char **argv);
 enum status measure_igvm(int argc, char **argv);
+enum status measure_identify(int argc, char **argv);
+enum status measure_diff(int argc, char **argv);
 
 #endif
