@@ -86,7 +86,7 @@ static int hash(struct fm_cca *c, const void *bytes, size_t len, uint8_t *out, s
 static int tell(struct fm_cca *c, const char *what, const char *part, uint64_t gpa, uint64_t len,
 		const uint8_t *contents, struct fm_error *err)
 {
-	struct fm_step step = { .gpa = gpa, .len = len, .running_len = (uint32_t)c->len };
+	struct fm_measure_step step = { .gpa = gpa, .len = len, .running_len = (uint32_t)c->len };
 
 	if (!c->transcript)
 		return 0;

@@ -189,7 +189,7 @@ static bool at_end(const struct fm_eventlog *log, size_t at)
 
 static int parse(struct fm_eventlog *log, struct fm_error *err)
 {
-	size_t at;
+	size_t at = 0;
 	int ret = take_spec_id(log, &at, err);
 
 	while (!ret && !at_end(log, at)) {
@@ -255,7 +255,7 @@ bool fm_eventlog_has(const struct fm_eventlog *log, enum fm_digest_alg alg)
 static int tell(struct fm_transcript *t, const struct fm_event *e, size_t n, const uint8_t *digest,
 		const uint8_t *reg, size_t len, struct fm_error *err)
 {
-	struct fm_step step = { .gpa = UINT64_MAX, .len = e->len };
+	struct fm_measure_step step = { .gpa = UINT64_MAX, .len = e->len };
 
 	step.contents_len = step.running_len = (uint32_t)len;
 	snprintf(step.what, sizeof(step.what), "event-0x%" PRIx32, e->type);

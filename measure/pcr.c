@@ -58,7 +58,7 @@ static int extend(enum fm_digest_alg bank, uint8_t *reg, const uint8_t *value, c
 		  size_t len, struct fm_transcript *t, struct fm_error *err)
 {
 	size_t n = fm_digest_len(bank);
-	struct fm_step step = { .gpa = UINT64_MAX, .len = len };
+	struct fm_measure_step step = { .gpa = UINT64_MAX, .len = len };
 	int ret = fm_digest_extend(bank, reg, value, n, err);
 
 	if (ret || !t)

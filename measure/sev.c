@@ -224,7 +224,7 @@ int fm_sev_hashes(void *out, const struct fm_sev_config *config, struct fm_error
 static int append(struct fm_digest *d, struct fm_transcript *t, const char *what, const char *part,
 		  uint64_t gpa, const void *bytes, size_t len, struct fm_error *err)
 {
-	struct fm_step step = { .gpa = gpa, .len = len };
+	struct fm_measure_step step = { .gpa = gpa, .len = len };
 	int ret = fm_digest_update(d, bytes, len, err);
 
 	if (ret || !t)

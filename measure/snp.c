@@ -48,7 +48,7 @@ static const char *type_name(enum fmi_snp_type type)
 static int tell(struct fmi_snp *s, enum fmi_snp_type type, uint64_t gpa, const uint8_t *contents,
 		const char *part, struct fm_error *err)
 {
-	struct fm_step step = { .gpa = gpa, .len = FMI_PAGE, .running_len = FMI_SNP_LEN };
+	struct fm_measure_step step = { .gpa = gpa, .len = FMI_PAGE, .running_len = FMI_SNP_LEN };
 
 	snprintf(step.what, sizeof(step.what), "%s", type_name(type));
 	snprintf(step.part, sizeof(step.part), "%s", part);

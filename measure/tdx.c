@@ -34,7 +34,7 @@ static void put_block(uint8_t *at, const char *name, uint64_t gpa)
 static int tell(struct fmi_tdx *t, bool add, bool extend, uint64_t gpa, const uint8_t *bytes,
 		const char *part, struct fm_error *err)
 {
-	struct fm_step step = { .gpa = gpa, .len = FMI_PAGE, .running_len = FM_TDX_LEN };
+	struct fm_measure_step step = { .gpa = gpa, .len = FMI_PAGE, .running_len = FM_TDX_LEN };
 	int ret = 0;
 
 	snprintf(step.what, sizeof(step.what), "%s",

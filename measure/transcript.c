@@ -15,7 +15,7 @@
 
 struct fm_transcript {
 	char technology[FM_STEP_WHAT_MAX];
-	struct fm_step *steps;
+	struct fm_measure_step *steps;
 	size_t count;
 	size_t room;
 };
@@ -80,7 +80,7 @@ const char *fm_transcript_technology(const struct fm_transcript *transcript)
 	return transcript->technology;
 }
 
-int fm_transcript_add(struct fm_transcript *transcript, const struct fm_step *step,
+int fm_transcript_add(struct fm_transcript *transcript, const struct fm_measure_step *step,
 		      struct fm_error *err)
 {
 	if (!is_word(step->what, FM_STEP_WHAT_MAX) || !is_text(step->part, FM_STEP_PART_MAX))
@@ -96,7 +96,7 @@ int fm_transcript_add(struct fm_transcript *transcript, const struct fm_step *st
 				    FM_STEP_DIGEST_MAX);
 	if (transcript->count == transcript->room) {
 		size_t room = transcript->room ? 2 * transcript->room : 64;
-		struct fm_step *grown = realloc(transcript->steps, room * sizeof(*grown));
+		struct fm_measure_step *grown = realloc(transcript->steps, room * sizeof(*grown));
 
 		if (!grown)
 			return no_memory(err);
@@ -112,7 +112,8 @@ size_t fm_transcript_count(const struct fm_transcript *transcript)
 	return transcript->count;
 }
 
-const struct fm_step *fm_transcript_step(const struct fm_transcript *transcript, size_t index)
+const struct fm_measure_step *fm_transcript_step(const struct fm_transcript *transcript,
+						 size_t index)
 {
 	return index < transcript->count ? &transcript->steps[index] : NULL;
 }
@@ -125,7 +126,7 @@ static const char *hex_or_dash(char *buf, const uint8_t *bytes, size_t len)
 	return len ? fm_digest_hex(buf, bytes, len) : "-";
 }
 
-static int step_line(char *line, size_t index, const struct fm_step *s)
+static int step_line(char *line, size_t index, const struct fm_measure_step *s)
 {
 	char contents[2 * FM_STEP_DIGEST_MAX + 1];
 	char running[2 * FM_STEP_DIGEST_MAX + 1];
@@ -228,7 +229,7 @@ static bool take_digest(struct reader *r, uint8_t *out, uint32_t *len)
 	return true;
 }
 
-static bool take_step(struct reader *r, uint64_t index, struct fm_step *s)
+static bool take_step(struct reader *r, uint64_t index, struct fm_measure_step *s)
 {
 	uint64_t number;
 	char dash[3];
@@ -255,7 +256,7 @@ static bool take_step(struct reader *r, uint64_t index, struct fm_step *s)
 
 static int read_steps(struct reader *r, struct fm_transcript *t, struct fm_error *err)
 {
-	struct fm_step step;
+	struct fm_measure_step step;
 	uint64_t count;
 	char word[8];
 	int ret;
@@ -313,7 +314,7 @@ int fm_transcript_parse(struct fm_transcript **out, const char *name, const void
 /* --- diff --------------------------------------------------------------------------------- */
 
 /* What usually makes a step of this kind differ. */
-static const char *hint(const struct fm_step *s)
+static const char *hint(const struct fm_measure_step *s)
 {
 	static const struct {
 		const char *part, *words;
@@ -335,7 +336,7 @@ static const char *hint(const struct fm_step *s)
 	return "other input";
 }
 
-static void describe(char *out, size_t max, const struct fm_step *s)
+static void describe(char *out, size_t max, const struct fm_measure_step *s)
 {
 	char at[40] = "";
 
@@ -360,7 +361,7 @@ static bool same_bytes(const uint8_t *a, size_t alen, const uint8_t *b, size_t b
 	return alen == blen && !memcmp(a, b, alen);
 }
 
-static int compare(const struct fm_step *a, const struct fm_step *b, size_t i,
+static int compare(const struct fm_measure_step *a, const struct fm_measure_step *b, size_t i,
 		   struct fm_transcript_difference *out)
 {
 	char was[128], is[128];

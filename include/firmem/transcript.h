@@ -20,7 +20,7 @@ extern "C" {
 #define FM_STEP_DIGEST_MAX 64u
 
 /* One step: what was measured, and the digest once it was. */
-struct fm_step {
+struct fm_measure_step {
 	char what[FM_STEP_WHAT_MAX]; /* the kind of step, one word: "normal", "vmsa", "extend" */
 	char part[FM_STEP_PART_MAX]; /* of what: "firmware", "vcpu 3"; empty: nothing to say */
 	uint64_t gpa;                /* guest address, UINT64_MAX: it has none */
@@ -52,12 +52,12 @@ FM_API const char *fm_transcript_technology(const struct fm_transcript *transcri
  * Append a step, which is copied. FM_ERR_ARG (`what` is empty or not one word, a length is over its
  * bound), FM_ERR_NOMEM.
  */
-FM_API int fm_transcript_add(struct fm_transcript *transcript, const struct fm_step *step,
+FM_API int fm_transcript_add(struct fm_transcript *transcript, const struct fm_measure_step *step,
 			     struct fm_error *err);
 FM_API size_t fm_transcript_count(const struct fm_transcript *transcript);
 /* NULL behind the last. Valid until the next fm_transcript_add(). */
-FM_API const struct fm_step *fm_transcript_step(const struct fm_transcript *transcript,
-						size_t index);
+FM_API const struct fm_measure_step *fm_transcript_step(const struct fm_transcript *transcript,
+							size_t index);
 
 /*
  * The text form, malloc'd with a NUL behind it, to free() by the caller. `len` may be NULL.

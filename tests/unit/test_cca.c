@@ -228,8 +228,8 @@ static void images_lie_where_their_vmm_puts_them(void **state)
 		assert_int_equal(fm_transcript_new(&l.transcript, NULL), 0);
 		assert_int_equal(fm_cca_measure(rim, &l, NULL), 0);
 		for (size_t i = 0; i < fm_transcript_count(l.transcript); i++) {
-			const struct fm_step *s = fm_transcript_step(l.transcript, i);
-			const struct fm_step *before = i ? s - 1 : s;
+			const struct fm_measure_step *s = fm_transcript_step(l.transcript, i);
+			const struct fm_measure_step *before = i ? s - 1 : s;
 
 			data += !strcmp(s->what, "data");
 			if (!strcmp(s->part, before->part))

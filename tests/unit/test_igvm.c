@@ -28,7 +28,7 @@ static void the_steps_are_the_directives_of_the_platform(void **state)
 	for (unsigned p = FM_IGVM_SNP; p <= FM_IGVM_TDX; p++) {
 		struct fm_igvm_config c = config((enum fm_igvm_platform)p);
 		const char *const *what = p == FM_IGVM_SNP ? snp : tdx;
-		const struct fm_step *s;
+		const struct fm_measure_step *s;
 		size_t i = 0;
 
 		assert_int_equal(fm_transcript_new(&c.transcript, NULL), 0);

@@ -245,7 +245,7 @@ static void the_transcript_ends_in_the_digest(void **state)
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct fm_sev_config c = launch(rows[i].kind);
-		const struct fm_step *last;
+		const struct fm_measure_step *last;
 		uint8_t out[48], alone[48];
 		size_t len = i < 2 ? 32 : 48;
 

@@ -156,7 +156,7 @@ static void a_payload_ends_in_zeros_and_later_pages_are_not_measured(void **stat
 	static const struct ovmf_tdx_section payload = { 0x1000, 0x1100, 0x900000, 0x3000, 5, 1 };
 	struct fm_tdx_config c = { .struct_size = sizeof(c), .firmware = image };
 	uint8_t with[48], without[48];
-	const struct fm_step *s;
+	const struct fm_measure_step *s;
 
 	ovmf_build(image);
 	c.firmware_len = OVMF_LEN;

@@ -3,7 +3,7 @@
 
 #include <firmem/transcript.h>
 
-static const struct fm_step base = {
+static const struct fm_measure_step base = {
 	.what = "normal",
 	.part = "firmware",
 	.gpa = 0xfffff000,
@@ -17,7 +17,7 @@ static const struct fm_step base = {
 static struct fm_transcript *three(void)
 {
 	struct fm_transcript *t;
-	struct fm_step s = base;
+	struct fm_measure_step s = base;
 
 	assert_int_equal(fm_transcript_new(&t, NULL), 0);
 	assert_int_equal(fm_transcript_set_technology(t, "snp", NULL), 0);
@@ -90,7 +90,7 @@ static void texts_that_are_none_are_refused(void **state)
 static void steps_are_checked(void **state)
 {
 	struct fm_transcript *t = three();
-	struct fm_step s = base;
+	struct fm_measure_step s = base;
 
 	s.what[0] = '\0';
 	assert_int_equal(fm_transcript_add(t, &s, NULL), FM_ERR_ARG);
@@ -111,7 +111,7 @@ static void steps_are_checked(void **state)
 	fm_transcript_free(NULL);
 }
 
-static struct fm_transcript *with(const struct fm_step *s)
+static struct fm_transcript *with(const struct fm_measure_step *s)
 {
 	struct fm_transcript *t;
 
@@ -132,7 +132,7 @@ static void diff_says_in_words_where_two_part(void **state)
 	struct fm_transcript *a = with(&base), *b;
 
 	for (unsigned i = 0; words[i]; i++) {
-		struct fm_step s = base;
+		struct fm_measure_step s = base;
 
 		switch (i) {
 		case 0:
