@@ -2,7 +2,7 @@
 /* Digests of launches lead back to the launches. */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/ovmf_build.h"
+#include "fuzz/ovmf_build.h"
 
 #include <firmem/identify.h>
 

@@ -2,7 +2,7 @@
 /* IGVM files: the rules of the format. Digests of others are compared by tests/cli/measure.py. */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/igvm_build.h"
+#include "fuzz/igvm_build.h"
 
 #include <firmem/igvm.h>
 

@@ -2,7 +2,7 @@
 /* A machine's firmware as it is mapped; with libcrypto also what its launch is measured as. */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/ovmf_build.h"
+#include "fuzz/ovmf_build.h"
 
 #include <firmem/flash.h>
 #include <firmem/loaded.h>

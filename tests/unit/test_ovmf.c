@@ -2,7 +2,7 @@
 /* OVMF's table and SEV metadata: what is right is read, each kind of wrong is a typed error. */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/ovmf_build.h"
+#include "fuzz/ovmf_build.h"
 
 #include <firmem/ovmf.h>
 

@@ -2,7 +2,7 @@
 /* AMD launches. Digests of others are compared by tests/cli/measure.py; here is what has no file. */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/ovmf_build.h"
+#include "fuzz/ovmf_build.h"
 
 #include <firmem/digest.h>
 #include <firmem/sev.h>

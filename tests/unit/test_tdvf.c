@@ -2,7 +2,7 @@
 /* TDX: the descriptor's rules, and MRTD by its definition. Others' digests: tests/cli/measure.py. */
 #include "tests/unit/unit.h"
 
-#include "tests/unit/ovmf_build.h"
+#include "fuzz/ovmf_build.h"
 
 #include <firmem/digest.h>
 #include <firmem/ovmf.h>

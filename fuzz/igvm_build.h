@@ -3,10 +3,10 @@
  * igvm_build: a small IGVM file for both platforms, all right; tests and the fuzz target then make a field
  * wrong. For measure/.
  */
-#ifndef FIRMEM_TESTS_IGVM_BUILD_H
-#define FIRMEM_TESTS_IGVM_BUILD_H
+#ifndef FIRMEM_FUZZ_IGVM_BUILD_H
+#define FIRMEM_FUZZ_IGVM_BUILD_H
 
-#include "tests/unit/ovmf_build.h"
+#include "fuzz/ovmf_build.h"
 
 /* Where each header lies: 8 bytes, then its payload. */
 enum {

@@ -3,8 +3,8 @@
  * ovmf_build: a small firmware image with OVMF's table, SEV metadata and a TDX descriptor, all right;
  * tests and the fuzz target then make a field wrong. For measure/.
  */
-#ifndef FIRMEM_TESTS_OVMF_BUILD_H
-#define FIRMEM_TESTS_OVMF_BUILD_H
+#ifndef FIRMEM_FUZZ_OVMF_BUILD_H
+#define FIRMEM_FUZZ_OVMF_BUILD_H
 
 #include <stdint.h>
 #include <string.h>
