@@ -77,10 +77,8 @@ static int set_defaults(struct fm_cca_realm *r, const struct fm_cca_realm *given
 /* H of one message, zeros behind it. */
 static int hash(struct fm_cca *c, const void *bytes, size_t len, uint8_t *out, struct fm_error *err)
 {
-	int ret = fm_digest_update(c->digest, bytes, len, err);
-
-	memset(out, 0, FM_CCA_LEN);
-	return ret ? ret : fm_digest_final(c->digest, out, err);
+	memset(out + c->len, 0, FM_CCA_LEN - c->len);
+	return fmi_digest_once(c->digest, bytes, len, out, err);
 }
 
 static int tell(struct fm_cca *c, const char *what, const char *part, uint64_t gpa, uint64_t len,
@@ -257,9 +255,7 @@ int fm_cca_data(struct fm_cca *cca, uint64_t ipa, const void *bytes, size_t len,
 		} else {
 			memset(page, 0, sizeof(page));
 			memcpy(page + skip, b + at, n);
-			ret = fm_digest_update(cca->digest, page, sizeof(page), err);
-			if (!ret)
-				ret = fm_digest_final(cca->digest, contents, err);
+			ret = fmi_digest_once(cca->digest, page, sizeof(page), contents, err);
 		}
 		if (!ret)
 			ret = granule(cca, ipa + at - skip, contents, part, err);

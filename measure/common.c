@@ -90,13 +90,6 @@ static uint64_t key_of(const uint8_t *page)
 	return key;
 }
 
-static int hash(struct fmi_pages *p, const uint8_t *page, uint8_t *out, struct fm_error *err)
-{
-	int ret = fm_digest_update(p->digest, page, FMI_PAGE, err);
-
-	return ret ? ret : fm_digest_final(p->digest, out, err);
-}
-
 static int look_up(struct fmi_pages *p, const uint8_t *page, uint8_t *out, struct fm_error *err)
 {
 	uint64_t key = key_of(page);
@@ -110,7 +103,7 @@ static int look_up(struct fmi_pages *p, const uint8_t *page, uint8_t *out, struc
 			return 0;
 		}
 		if (!s->page) {
-			ret = hash(p, page, s->digest, err);
+			ret = fmi_digest_once(p->digest, page, FMI_PAGE, s->digest, err);
 			if (ret)
 				return ret;
 			s->page = page;
@@ -119,7 +112,7 @@ static int look_up(struct fmi_pages *p, const uint8_t *page, uint8_t *out, struc
 			return 0;
 		}
 	}
-	return hash(p, page, out, err);
+	return fmi_digest_once(p->digest, page, FMI_PAGE, out, err);
 }
 
 int fmi_pages_digest(struct fmi_pages *pages, const uint8_t *page, uint8_t *out,

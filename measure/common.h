@@ -29,6 +29,13 @@ bool fmi_all_bytes(const uint8_t *p, size_t len, uint8_t byte);
 bool fmi_ovmf_has_footer(const uint8_t *bytes, size_t len);
 
 /*
+ * The digest of one short message by an object that is at the start of one, and then is again: as
+ * fm_digest_update() and fm_digest_final(), with less around them. Launches hash thousands of these.
+ */
+int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, void *out,
+		    struct fm_error *err);
+
+/*
  * Digests of pages, the identical ones hashed once: most pages of a firmware image are erased flash.
  * Holds pointers into what it was given, so the pages must stay as they are.
  */

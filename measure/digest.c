@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <firmem/digest.h>
 
+#include "measure/common.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -255,6 +257,26 @@ int fm_digest_hmac(enum fm_digest_alg alg, const void *key, size_t key_len, cons
 		return crypto_failed(err, alg, "HMAC");
 	ERR_pop_to_mark();
 	memcpy(out, value, a->len);
+	return 0;
+}
+
+int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, void *out,
+		    struct fm_error *err)
+{
+	uint8_t value[EVP_MAX_MD_SIZE];
+	int ret = check_whole(digest, err);
+
+	if (ret)
+		return ret;
+	digest->broken = true;
+	ERR_set_mark();
+	if (!EVP_DigestUpdate(digest->ctx, bytes, len) ||
+	    !EVP_DigestFinal_ex(digest->ctx, value, NULL) ||
+	    !EVP_DigestInit_ex2(digest->ctx, digest->md, NULL))
+		return crypto_failed(err, digest->alg, "digest");
+	ERR_pop_to_mark();
+	digest->broken = false;
+	memcpy(out, value, algorithms[digest->alg].len);
 	return 0;
 }
 

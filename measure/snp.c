@@ -73,9 +73,7 @@ int fmi_snp_update(struct fmi_snp *s, enum fmi_snp_type type, uint64_t gpa, cons
 	info[0x62] = (uint8_t)type;
 	/* 0x63 is an initial migration image or not, 0x65 the permissions of VMPL 1 to 3: none. */
 	fmi_put_le64(info + 0x68, gpa);
-	ret = fm_digest_update(s->digest, info, sizeof(info), err);
-	if (!ret)
-		ret = fm_digest_final(s->digest, s->ld, err);
+	ret = fmi_digest_once(s->digest, info, sizeof(info), s->ld, err);
 	if (!ret && s->transcript)
 		ret = tell(s, type, gpa, contents, part, err);
 	return ret;
@@ -114,9 +112,7 @@ static int hashes_page(struct fmi_snp *s, const struct fm_sev_config *c, const s
 	int ret = fm_sev_hashes(page + (ovmf->hashes_gpa & (FMI_PAGE - 1)), c, err);
 
 	if (!ret)
-		ret = fm_digest_update(s->digest, page, sizeof(page), err);
-	if (!ret)
-		ret = fm_digest_final(s->digest, contents, err);
+		ret = fmi_digest_once(s->digest, page, sizeof(page), contents, err);
 	if (!ret)
 		ret = fmi_snp_update(s, FMI_SNP_NORMAL, section->gpa, contents, "kernel-hashes",
 				     err);
