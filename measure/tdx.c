@@ -195,7 +195,7 @@ static int by_gpa(const void *a, const void *b)
 /* RAM below 4 GiB: what the launch accepted, and what it did not between. */
 static int low_memory(struct hob *h, const struct fm_tdvf *tdvf, uint64_t end, struct fm_error *err)
 {
-	const struct fm_tdvf_section *used[FM_TDVF_SECTIONS_MAX];
+	const struct fm_tdvf_section *used[FM_TDVF_SECTIONS_MAX] = { NULL };
 	uint64_t at = 0;
 	size_t n = 0;
 

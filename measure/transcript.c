@@ -4,6 +4,8 @@
 
 #include "measure/common.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -207,13 +209,19 @@ static bool next_word(struct reader *r, char *out, size_t max)
 	return true;
 }
 
-static bool take_number(struct reader *r, const char *format, uint64_t *out)
+/* "12", or with `hex` "0xc"; no sign. */
+static bool take_number(struct reader *r, bool hex, uint64_t *out)
 {
 	char word[24];
-	int used = 0;
+	const char *digits = hex ? word + 2 : word;
+	char *end;
 
-	return next_word(r, word, sizeof(word)) && sscanf(word, format, out, &used) == 1 &&
-	       !word[used];
+	if (!next_word(r, word, sizeof(word)) || (hex && strncmp(word, "0x", 2)) ||
+	    !isxdigit((unsigned char)*digits))
+		return false;
+	errno = 0;
+	*out = strtoull(digits, &end, hex ? 16 : 10);
+	return !*end && !errno;
 }
 
 static bool take_digest(struct reader *r, uint8_t *out, uint32_t *len)
@@ -235,17 +243,16 @@ static bool take_step(struct reader *r, uint64_t index, struct fm_measure_step *
 	char dash[3];
 
 	memset(s, 0, sizeof(*s));
-	if (!take_number(r, "%" SCNu64 "%n", &number) || number != index ||
+	if (!take_number(r, false, &number) || number != index ||
 	    !next_word(r, s->what, sizeof(s->what)))
 		return false;
 	if (r->word[0] == '-' && r->word[1] == ' ') {
 		next_word(r, dash, sizeof(dash));
 		s->gpa = UINT64_MAX;
-	} else if (!take_number(r, "0x%" SCNx64 "%n", &s->gpa)) {
+	} else if (!take_number(r, true, &s->gpa)) {
 		return false;
 	}
-	if (!take_number(r, "0x%" SCNx64 "%n", &s->len) ||
-	    !take_digest(r, s->contents, &s->contents_len) ||
+	if (!take_number(r, true, &s->len) || !take_digest(r, s->contents, &s->contents_len) ||
 	    !take_digest(r, s->running, &s->running_len))
 		return false;
 	if (strlen(r->word) >= sizeof(s->part))
@@ -264,8 +271,7 @@ static int read_steps(struct reader *r, struct fm_transcript *t, struct fm_error
 	while (next_line(r)) {
 		if (!strncmp(r->buf, "end ", 4)) {
 			next_word(r, word, sizeof(word));
-			if (!take_number(r, "%" SCNu64 "%n", &count) || count != t->count ||
-			    r->left)
+			if (!take_number(r, false, &count) || count != t->count || r->left)
 				return bad(r, err, "\"end\" with the number of steps, and no more");
 			return 0;
 		}
@@ -291,7 +297,7 @@ int fm_transcript_parse(struct fm_transcript **out, const char *name, const void
 	int ret;
 
 	if (!next_line(&r) || !next_word(&r, word, sizeof(word)) ||
-	    strcmp(word, "firmem-transcript") || !take_number(&r, "%" SCNu64 "%n", &version))
+	    strcmp(word, "firmem-transcript") || !take_number(&r, false, &version))
 		return bad(&r, err, "\"" HEAD "1\" and what is measured");
 	if (version != 1)
 		return fm_error_set(err, FM_ERR_VERSION, 0,

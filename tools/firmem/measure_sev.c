@@ -182,7 +182,7 @@ void measure_launch_free(struct measure_launch *l)
 static bool tell_duplicates(const struct measure_launch *l)
 {
 	struct fm_ovmf ovmf;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (!l->as_qemu)
 		return true;
