@@ -36,6 +36,7 @@ FM_API int fm_loaded_new(struct fm_loaded **out, struct fm_space *space, uint64_
 /* NULL is fine. */
 FM_API void fm_loaded_free(struct fm_loaded *loaded);
 
+/* The pieces. Any thread. */
 FM_API size_t fm_loaded_count(const struct fm_loaded *loaded);
 /* NULL behind the last. Constant while `loaded` lives. Any thread. */
 FM_API const struct fm_loaded_piece *fm_loaded_piece(const struct fm_loaded *loaded, size_t n);

@@ -40,7 +40,7 @@ static enum status compute(struct cca *o)
 {
 	struct fm_cca_launch c = { .struct_size = sizeof(c), .vmm = (enum fm_cca_vmm)o->vmm };
 	uint8_t rim[FM_CCA_LEN];
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (o->has_hash)
 		c.realm.hash = fm_digest_from_name(hashes[o->hash]);
@@ -136,7 +136,7 @@ enum status measure_rem(int argc, char **argv)
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum fm_digest_alg hash;
 	uint8_t rem[FM_CCA_LEN] = { 0 }, value[FM_CCA_LEN];
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	size_t len;
 
 	if (result != ARGS_GO)

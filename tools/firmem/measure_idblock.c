@@ -23,7 +23,7 @@ struct idblock {
 static bool load_key(const char *path, struct fm_key **key)
 {
 	struct measure_file file = { NULL, 0 };
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	int ret;
 
 	if (!path)
@@ -42,7 +42,7 @@ static enum status make(struct idblock *o, const struct fm_key *id, const struct
 {
 	struct fm_idblock content = { .policy = o->policy };
 	uint8_t bytes[BOTH], digests[2][FM_IDBLOCK_DIGEST_LEN];
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	struct measure_value values[2] = { { "id_key_digest", digests[0], sizeof(digests[0]) },
 					   { "author_key_digest", digests[1],
 					     sizeof(digests[1]) } };
@@ -66,7 +66,7 @@ static enum status check(struct idblock *o)
 {
 	struct fm_idblock_report r;
 	struct measure_file file = { NULL, 0 };
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	int ret;
 
 	if (!measure_read(o->check, BOTH, &file))

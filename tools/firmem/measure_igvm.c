@@ -70,7 +70,7 @@ enum status measure_igvm(int argc, char **argv)
 	struct fm_igvm_config c = { .struct_size = sizeof(c) };
 	struct measure_file file = { NULL, 0 };
 	struct fm_igvm_report report;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	enum status status = STATUS_BAD;
 
 	if (result != ARGS_GO)

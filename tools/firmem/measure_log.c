@@ -37,7 +37,7 @@ static enum status replay(struct registers *o, enum fm_digest_alg alg, unsigned 
 	char keys[PCRS][16];
 	struct measure_value values[PCRS];
 	struct fm_eventlog *log;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	size_t n = 0;
 	int ret = fm_eventlog_parse(&log, o->log_path, o->file.bytes, o->file.len, &err);
 
@@ -128,7 +128,7 @@ static enum status from_vars(struct registers *o, enum fm_digest_alg bank)
 	struct fm_pcr_secure_boot c = { .struct_size = sizeof(c) };
 	uint8_t digest[FM_DIGEST_MAX];
 	struct fm_vars *vars;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	int ret;
 
 	if (fm_vars_parse(&vars, o->file.bytes, o->file.len, &err))

@@ -204,7 +204,7 @@ static bool tell_duplicates(const struct measure_launch *l)
 static enum status compute(struct measure_launch *l, enum fm_sev_kind kind, const char *technology)
 {
 	uint8_t digest[FM_SEV_SNP_DIGEST_LEN];
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (!measure_begin(&l->common) || !measure_launch_load(l, kind) || !tell_duplicates(l))
 		return STATUS_BAD;

@@ -24,7 +24,7 @@ enum status measure_ovmf_hash(int argc, char **argv)
 	enum args_result result = args_parse(&spec, argc, argv);
 	uint8_t digest[FM_SEV_SNP_DIGEST_LEN];
 	struct fm_ovmf ovmf;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	enum status status;
 
 	if (result != ARGS_GO)
@@ -66,7 +66,7 @@ enum status measure_vmsa(int argc, char **argv)
 	enum args_result result = args_parse(&spec, argc, argv);
 	struct fm_vmsa_config c = { .struct_size = sizeof(c) };
 	uint8_t page[FM_VMSA_LEN], digest[48];
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
@@ -151,7 +151,7 @@ enum status measure_hmac(int argc, char **argv)
 	enum args_result result = args_parse(&spec, argc, argv);
 	struct fm_sev_hmac_config c = { .struct_size = sizeof(c) };
 	uint8_t out[32];
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;

@@ -24,7 +24,7 @@ static enum status compute(struct tdx *o)
 	struct fm_tdx_config c = { .struct_size = sizeof(c) };
 	uint8_t digest[FM_TDX_LEN];
 	struct fm_tdvf tdvf;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	int ret;
 
 	c.firmware = o->file.bytes;

@@ -19,7 +19,7 @@ bool measure_read(const char *path, size_t most, struct measure_file *file)
 
 bool measure_begin(struct measure_common *common)
 {
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (!common->transcript_path || !fm_transcript_new(&common->transcript, &err))
 		return true;
@@ -47,7 +47,7 @@ bool measure_write(const char *path, const void *bytes, size_t len)
 
 static bool write_transcript(const struct measure_common *common)
 {
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	char *text;
 	size_t len;
 	bool ok;

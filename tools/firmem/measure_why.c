@@ -84,7 +84,7 @@ static enum status identify(struct measure_launch *l, const char *hex, const cha
 	uint64_t features[FM_IDENTIFY_FEATURES_MAX];
 	uint8_t digest[FM_SEV_SNP_DIGEST_LEN];
 	struct fm_identified found;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 	size_t count = 0, len;
 	int ret;
 
@@ -154,7 +154,7 @@ static struct fm_transcript *load(const char *path)
 {
 	struct measure_file file = { NULL, 0 };
 	struct fm_transcript *t = NULL;
-	struct fm_error err;
+	struct fm_error err = { 0 };
 
 	if (!measure_read(path, TRANSCRIPT_MAX, &file))
 		return NULL;
