@@ -145,7 +145,6 @@ int fm_transcript_text(const struct fm_transcript *transcript, char **text, size
 		       struct fm_error *err)
 {
 	char *buf = malloc((transcript->count + 2) * LINE_MAX_LEN);
-	char *shrunk;
 	size_t at;
 
 	if (!buf)
@@ -154,8 +153,7 @@ int fm_transcript_text(const struct fm_transcript *transcript, char **text, size
 	for (size_t i = 0; i < transcript->count; i++)
 		at += (size_t)step_line(buf + at, i, &transcript->steps[i]);
 	at += (size_t)snprintf(buf + at, LINE_MAX_LEN, "end %zu\n", transcript->count);
-	shrunk = realloc(buf, at + 1);
-	*text = shrunk ? shrunk : buf;
+	*text = buf;
 	if (len)
 		*len = at;
 	return 0;
