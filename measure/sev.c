@@ -62,6 +62,10 @@ static int check_kernel(const struct fm_sev_config *c, const struct fm_ovmf *ovm
 {
 	if (!c->kernel)
 		return 0;
+	if (c->svsm)
+		return fm_error_set(
+			err, FM_ERR_ARG, 0,
+			"kernel: is given with an SVSM, whose launch does not measure it");
 	if (!ovmf->has_hashes)
 		return fm_error_set(err, FM_ERR_UNSUPPORTED, 0,
 				    "%s: has no hash table entry, expected one: it cannot check "
@@ -136,6 +140,20 @@ static int check_ovmf(const struct fm_sev_config *c, const struct fm_ovmf *ovmf,
 	return 0;
 }
 
+/* What the caller says was parsed: nothing of it may lead outside of the image or a page. */
+static int check_given(const struct fm_sev_config *c, const struct fm_ovmf *ovmf,
+		       struct fm_error *err)
+{
+	if (ovmf->section_count > FM_OVMF_SECTIONS_MAX ||
+	    (ovmf->hashes_gpa & (FMI_PAGE - 1)) > FMI_PAGE - FM_SEV_HASHES_LEN)
+		return fm_error_set(err, FM_ERR_ARG, 0, "ovmf: was not read by fm_ovmf_parse()");
+	if (c->firmware && (c->firmware_len != ovmf->len || ovmf->len % FMI_PAGE))
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "firmware: %zu bytes, expected those that ovmf was read from",
+				    c->firmware_len);
+	return 0;
+}
+
 int fmi_sev_check(struct fm_sev_config *c, struct fm_ovmf *ovmf, const struct fm_sev_config *config,
 		  bool any_cpu, struct fm_error *err)
 {
@@ -159,10 +177,8 @@ int fmi_sev_check(struct fm_sev_config *c, struct fm_ovmf *ovmf, const struct fm
 		ret = fm_error_set(err, FM_ERR_ARG, 0, "firmware: is missing");
 	if (!ret && !c->firmware && !c->firmware_digest)
 		ret = fm_error_set(err, FM_ERR_ARG, 0, "firmware: is missing, or its digest");
-	if (!ret && ovmf->section_count > FM_OVMF_SECTIONS_MAX)
-		ret = fm_error_set(err, FM_ERR_ARG, 0,
-				   "ovmf.section_count: %" PRIu32 ", expected at most %u",
-				   ovmf->section_count, FM_OVMF_SECTIONS_MAX);
+	if (!ret && c->ovmf)
+		ret = check_given(c, ovmf, err);
 	return ret ? ret : check_ovmf(c, ovmf, err);
 }
 

@@ -155,8 +155,12 @@ static void what_cannot_be_launched_is_refused(void **state)
 		{ FM_ERR_UNSUPPORTED, "no SEV metadata" },
 		{ FM_ERR_ARG, "firmware: is missing" },
 		{ FM_ERR_ARG, "variable store" },
+		{ FM_ERR_ARG, "does not measure it" },
+		{ FM_ERR_ARG, "was not read by" },
+		{ FM_ERR_ARG, "expected those that ovmf" },
 		{ FM_ERR_FORMAT, "SVSM entry" },
 	};
+	struct fm_ovmf given;
 
 	for (unsigned i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
 		struct fm_sev_config c = launch(FM_SEV_SNP);
@@ -212,6 +216,20 @@ static void what_cannot_be_launched_is_refused(void **state)
 			c.svsm = image;
 			c.svsm_len = sizeof(image);
 			c.vars_len = 100;
+			break;
+		case 15:
+			c.svsm = image;
+			c.kernel = "";
+			break;
+		case 16:
+		case 17:
+			assert_int_equal(fm_ovmf_parse(&given, NULL, image, OVMF_LEN, 0, 0, NULL),
+					 0);
+			c.ovmf = &given;
+			if (i == 16)
+				given.hashes_gpa = 0x80ff60;
+			else
+				c.firmware_len = 100;
 			break;
 		default:
 			c.svsm = image;
