@@ -110,10 +110,10 @@ enum status measure_cca(int argc, char **argv)
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
 	status = measure_begin(&o.common) ? compute(&o) : STATUS_BAD;
-	free(o.firmware.bytes);
-	free(o.kernel.bytes);
-	free(o.initrd.bytes);
-	free(o.dtb.bytes);
+	measure_free(&o.firmware);
+	measure_free(&o.kernel);
+	measure_free(&o.initrd);
+	measure_free(&o.dtb);
 	fm_transcript_free(o.common.transcript);
 	return status;
 }

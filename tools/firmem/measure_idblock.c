@@ -31,8 +31,9 @@ static bool load_key(const char *path, struct fm_key **key)
 	if (!measure_read(path, 65536, &file))
 		return false;
 	ret = fm_key_parse(key, path, file.bytes, file.len, &err);
-	memset(file.bytes, 0, file.len);
-	free(file.bytes);
+	if (!file.mapped)
+		memset(file.bytes, 0, file.len);
+	measure_free(&file);
 	if (ret)
 		complain("%s", err.msg);
 	return !ret;
@@ -74,12 +75,12 @@ static enum status check(struct idblock *o)
 	if (file.len != BOTH) {
 		complain("%s: size: %zu bytes, expected an ID block and its authentication, %u",
 			 o->check, file.len, BOTH);
-		free(file.bytes);
+		measure_free(&file);
 		return STATUS_BAD;
 	}
 	ret = fm_idblock_check(&r, file.bytes, FM_IDBLOCK_LEN,
 			       (uint8_t *)file.bytes + FM_IDBLOCK_LEN, FM_IDBLOCK_AUTH_LEN, &err);
-	free(file.bytes);
+	measure_free(&file);
 	if (ret) {
 		complain("%s: %s", o->check, err.msg);
 		return ret == FM_ERR_CHECKSUM ? STATUS_NO : STATUS_BAD;

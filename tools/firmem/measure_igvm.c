@@ -95,7 +95,7 @@ enum status measure_igvm(int argc, char **argv)
 		status = STATUS_NO;
 	}
 out:
-	free(file.bytes);
+	measure_free(&file);
 	fm_transcript_free(common.transcript);
 	return status;
 }

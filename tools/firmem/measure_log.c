@@ -76,7 +76,7 @@ static bool check_index(const struct registers *o, unsigned count)
 
 static enum status finish(struct registers *o, enum status status)
 {
-	free(o->file.bytes);
+	measure_free(&o->file);
 	fm_transcript_free(o->common.transcript);
 	return status;
 }

@@ -114,7 +114,7 @@ static bool load_svsm(struct measure_launch *l)
 		return false;
 	if (l->vars_path)
 		l->vars_len = vars.len;
-	free(vars.bytes);
+	measure_free(&vars);
 	return measure_read(l->svsm_path, FM_OVMF_LEN_MAX, &l->svsm);
 }
 
@@ -172,10 +172,10 @@ bool measure_launch_load(struct measure_launch *l, enum fm_sev_kind kind)
 void measure_launch_free(struct measure_launch *l)
 {
 	fm_transcript_free(l->common.transcript);
-	free(l->firmware.bytes);
-	free(l->kernel.bytes);
-	free(l->initrd.bytes);
-	free(l->svsm.bytes);
+	measure_free(&l->firmware);
+	measure_free(&l->kernel);
+	measure_free(&l->initrd);
+	measure_free(&l->svsm);
 }
 
 /* What QEMU would overlook is told, not hidden. */

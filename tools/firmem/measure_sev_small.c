@@ -124,7 +124,7 @@ static bool parse_tik(const char *text, uint8_t tik[16])
 		memcpy(tik, file.bytes, 16);
 	else
 		complain("%s: size: %zu bytes, expected a TIK of 16", text, file.len);
-	free(file.bytes);
+	measure_free(&file);
 	return ok;
 }
 

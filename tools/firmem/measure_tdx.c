@@ -89,7 +89,7 @@ enum status measure_tdx(int argc, char **argv)
 	if (!measure_begin(&o.common))
 		return STATUS_BAD;
 	status = measure_read(o.path, FM_OVMF_LEN_MAX, &o.file) ? compute(&o) : STATUS_BAD;
-	free(o.file.bytes);
+	measure_free(&o.file);
 	fm_transcript_free(o.common.transcript);
 	return status;
 }

@@ -14,10 +14,16 @@
 struct measure_file {
 	void *bytes;
 	size_t len;
+	bool mapped;
 };
 
-/* As input_read(); `path` NULL is no file. */
+/*
+ * As input_read(); `path` NULL is no file. Files are mapped: to read one into memory takes as long as to
+ * measure it. One that is cut meanwhile ends the command with STATUS_BAD.
+ */
 bool measure_read(const char *path, size_t most, struct measure_file *file);
+/* One without bytes is fine. */
+void measure_free(struct measure_file *file);
 
 /* The options that every verb has. */
 struct measure_common {

@@ -160,7 +160,7 @@ static struct fm_transcript *load(const char *path)
 		return NULL;
 	if (fm_transcript_parse(&t, path, file.bytes, file.len, &err))
 		complain("%s", err.msg);
-	free(file.bytes);
+	measure_free(&file);
 	return t;
 }
 
