@@ -42,10 +42,11 @@ struct fm_sev_config {
 	/* SEV-SNP: the digest after the firmware's pages (fm_sev_firmware()), 48 bytes; NULL: hash them. */
 	const uint8_t *firmware_digest;
 
-	enum fm_vmm vmm;         /* 0: QEMU */
-	uint32_t vcpus;          /* 1 to FM_SEV_VCPUS_MAX; SEV has none measured and ignores it */
-	uint32_t cpu_sig;        /* for VMMs that tell it to the guest; see fm_vmsa_cpu_sig() */
-	uint64_t guest_features; /* SEV-SNP: SEV_FEATURES; 0: 1. Bit 0 must be set. Of an SVSM always 1 */
+	enum fm_vmm vmm;  /* 0: QEMU */
+	uint32_t vcpus;   /* 1 to FM_SEV_VCPUS_MAX; SEV has none measured and ignores it */
+	uint32_t cpu_sig; /* for VMMs that tell it to the guest; see fm_vmsa_cpu_sig() */
+	uint64_t
+		guest_features; /* SEV-SNP: SEV_FEATURES; 0: 1. Bit 0 must be set. Of an SVSM always 1 */
 
 	/*
 	 * Direct boot with hashes of what is booted; kernel NULL: none. Lengths may be 0 with pointers

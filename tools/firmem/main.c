@@ -18,8 +18,7 @@ static const struct command *const commands[] = {
 #ifdef HAVE_MEASURE
 	&command_measure,
 #endif
-	&command_vars,
-	NULL,
+	&command_vars,    NULL,
 };
 
 static bool is_help(const char *word)
