@@ -17,6 +17,7 @@ struct search {
 	size_t sig_count;
 	uint64_t features[FM_IDENTIFY_FEATURES_MAX];
 	size_t feature_count;
+	uint8_t firmware[FMI_SNP_LEN]; /* the digest after its pages */
 	struct fm_identified found;
 	bool done;
 };
@@ -111,13 +112,13 @@ static int search_snp(struct search *s, struct fm_error *err)
 		{ FM_VMM_GCE, FM_VMM_COUNT },
 	};
 	struct fmi_snp snp;
-	uint8_t firmware[FMI_SNP_LEN], start[FMI_SNP_LEN];
+	uint8_t start[FMI_SNP_LEN];
 	int ret = fmi_snp_begin(&snp, NULL, err);
 
 	if (!ret && !s->c.firmware_digest) {
 		ret = fmi_snp_bytes(&snp, s->ovmf.gpa, s->c.firmware, s->c.firmware_len, "", err);
-		memcpy(firmware, snp.ld, FMI_SNP_LEN);
-		s->c.firmware_digest = firmware;
+		memcpy(s->firmware, snp.ld, FMI_SNP_LEN);
+		s->c.firmware_digest = s->firmware;
 	}
 	for (unsigned g = 0; !ret && !s->done && g < (s->c.svsm ? 1 : 3); g++) {
 		s->c.vmm = groups[g][0];

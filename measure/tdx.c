@@ -185,18 +185,11 @@ static void add_resource(struct hob *h, uint32_t type, uint64_t start, uint64_t 
 	h->count++;
 }
 
-static int by_gpa(const void *a, const void *b)
-{
-	const struct fm_tdvf_section *const *x = a, *const *y = b;
-
-	return ((*x)->gpa > (*y)->gpa) - ((*x)->gpa < (*y)->gpa);
-}
-
 /* RAM below 4 GiB: what the launch accepted, and what it did not between. */
 static int low_memory(struct hob *h, const struct fm_tdvf *tdvf, uint64_t end, struct fm_error *err)
 {
 	const struct fm_tdvf_section *used[FM_TDVF_SECTIONS_MAX] = { NULL };
-	uint64_t at = 0;
+	uint64_t at;
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < tdvf->section_count; i++) {
@@ -209,9 +202,12 @@ static int low_memory(struct hob *h, const struct fm_tdvf *tdvf, uint64_t end, s
 					    "memory: ends at 0x%" PRIx64
 					    ", the firmware uses 0x%" PRIx64 " + 0x%" PRIx64,
 					    end, s->gpa, s->len);
-		used[n++] = s;
+		/* In order of address. */
+		for (at = n++; at && used[at - 1]->gpa > s->gpa; at--)
+			used[at] = used[at - 1];
+		used[at] = s;
 	}
-	qsort(used, n, sizeof(*used), by_gpa);
+	at = 0;
 	for (size_t i = 0; i < n; i++) {
 		add_resource(h, UNACCEPTED, at, used[i]->gpa);
 		at = used[i]->gpa + used[i]->len;

@@ -7,7 +7,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,16 +348,8 @@ static void describe(char *out, size_t max, const struct fm_measure_step *s)
 	snprintf(out, max, "%s%s%s%s", s->what, at, *s->part ? " of " : "", s->part);
 }
 
-FM_PRINTF(2, 3)
-static int part_at(struct fm_transcript_difference *out, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(out->words, sizeof(out->words), format, args);
-	va_end(args);
-	return 1;
-}
+/* The answer: they part here. */
+#define PART_AT(out, ...) (snprintf((out)->words, sizeof((out)->words), __VA_ARGS__), 1)
 
 static bool same_bytes(const uint8_t *a, size_t alen, const uint8_t *b, size_t blen)
 {
@@ -373,18 +364,18 @@ static int compare(const struct fm_measure_step *a, const struct fm_measure_step
 	describe(was, sizeof(was), a);
 	describe(is, sizeof(is), b);
 	if (strcmp(a->what, b->what) || strcmp(a->part, b->part))
-		return part_at(out, "step %zu: A measures %s, B measures %s", i, was, is);
+		return PART_AT(out, "step %zu: A measures %s, B measures %s", i, was, is);
 	if (a->gpa != b->gpa)
-		return part_at(out,
+		return PART_AT(out,
 			       "step %zu: the same kind of step at other addresses: A %s, B %s", i,
 			       was, is);
 	if (a->len != b->len)
-		return part_at(out, "step %zu: %s: A has 0x%" PRIx64 " bytes, B has 0x%" PRIx64, i,
+		return PART_AT(out, "step %zu: %s: A has 0x%" PRIx64 " bytes, B has 0x%" PRIx64, i,
 			       was, a->len, b->len);
 	if (!same_bytes(a->contents, a->contents_len, b->contents, b->contents_len))
-		return part_at(out, "step %zu: %s: the contents differ: %s", i, was, hint(a));
+		return PART_AT(out, "step %zu: %s: the contents differ: %s", i, was, hint(a));
 	if (!same_bytes(a->running, a->running_len, b->running, b->running_len))
-		return part_at(out,
+		return PART_AT(out,
 			       "step %zu: %s: the same step gives another digest: what came before "
 			       "the first step differs (a precomputed hash, or the algorithm)",
 			       i, was);
@@ -399,7 +390,7 @@ int fm_transcript_diff(const struct fm_transcript *a, const struct fm_transcript
 
 	out->index = 0;
 	if (strcmp(a->technology, b->technology))
-		return part_at(out, "A is a launch of %s, B of %s", a->technology, b->technology);
+		return PART_AT(out, "A is a launch of %s, B of %s", a->technology, b->technology);
 	for (size_t i = 0; i < n; i++) {
 		out->index = i;
 		if (compare(&a->steps[i], &b->steps[i], i, out))
@@ -409,7 +400,7 @@ int fm_transcript_diff(const struct fm_transcript *a, const struct fm_transcript
 	if (a->count == b->count)
 		return 0;
 	describe(next, sizeof(next), a->count > n ? &a->steps[n] : &b->steps[n]);
-	return part_at(out, "step %zu: %s ends after %zu steps, %s goes on with %s (%zu more)", n,
+	return PART_AT(out, "step %zu: %s ends after %zu steps, %s goes on with %s (%zu more)", n,
 		       a->count > n ? "B" : "A", n, a->count > n ? "A" : "B", next,
 		       a->count > n ? a->count - n : b->count - n);
 }
