@@ -113,13 +113,22 @@ enum {
 	SB_ABSENT
 };
 
-/* As the firmware decides it: it is on when there is a PK and SecureBootEnable is not 0. */
-static bool is_on(const struct fm_vars *vars)
+/*
+ * As the firmware decides it: on when there is a PK and SecureBootEnable is not 0. Firmware that knows
+ * Secure Boot leaves variables of its own in the store (edk2, AuthVariableLib); where it never did, the
+ * variable is taken to be absent.
+ */
+static unsigned derive(const struct fm_vars *vars)
 {
 	const struct fm_vars_record *enable = fm_vars_find(vars, "SecureBootEnable", NULL);
 
-	return fm_vars_find(vars, "PK", fm_pcr_variable_guid(FM_PCR_PK)) &&
-	       (!enable || !enable->data_len || *(const uint8_t *)enable->data);
+	if (fm_vars_find(vars, "PK", fm_pcr_variable_guid(FM_PCR_PK)))
+		return !enable || !enable->data_len || *(const uint8_t *)enable->data ? SB_ON
+										      : SB_OFF;
+	if (enable || fm_vars_find(vars, "CustomMode", NULL) ||
+	    fm_vars_find(vars, "VendorKeysNv", NULL))
+		return SB_OFF;
+	return SB_ABSENT;
 }
 
 static enum status from_vars(struct registers *o, enum fm_digest_alg bank)
@@ -129,6 +138,7 @@ static enum status from_vars(struct registers *o, enum fm_digest_alg bank)
 	uint8_t digest[FM_DIGEST_MAX];
 	struct fm_vars *vars;
 	struct fm_error err = { 0 };
+	unsigned state;
 	int ret;
 
 	if (fm_vars_parse(&vars, o->file.bytes, o->file.len, &err))
@@ -148,10 +158,9 @@ static enum status from_vars(struct registers *o, enum fm_digest_alg bank)
 			c.variables[i].len = r->data_len;
 		}
 	}
-	if (o->secure_boot != SB_ABSENT) {
-		bool yes = o->secure_boot == SB_AUTO ? is_on(vars) : o->secure_boot == SB_ON;
-
-		c.variables[FM_PCR_SECURE_BOOT].data = yes ? &on : &off;
+	state = o->secure_boot == SB_AUTO ? derive(vars) : o->secure_boot;
+	if (state != SB_ABSENT) {
+		c.variables[FM_PCR_SECURE_BOOT].data = state == SB_ON ? &on : &off;
 		c.variables[FM_PCR_SECURE_BOOT].len = 1;
 	}
 	c.skip_absent = o->skip_absent;
@@ -177,8 +186,8 @@ enum status measure_pcr(int argc, char **argv)
 		{ "bank", ARGS_CHOICE, "ALGORITHM", "sha1, sha256 (the default), sha384", &o.bank,
 		  .choices = banks },
 		{ "secure-boot", ARGS_CHOICE, "STATE",
-		  "with --vars: what the firmware says of it: auto (by PK\nand SecureBootEnable), "
-		  "on, off, or absent where the\nfirmware knows no Secure Boot",
+		  "with --vars: what the firmware says of it: auto (by PK,\nSecureBootEnable and "
+		  "traces in the store), on, off, or\nabsent where the firmware knows no Secure Boot",
 		  &o.secure_boot, .choices = states },
 		{ "skip-absent", ARGS_FLAG, NULL,
 		  "with --vars: leave absent variables out, as virt-firmware\ndoes and firmware "
