@@ -440,6 +440,22 @@ def a_transcript_that_cannot_be_written_prints_no_digest():
     assert "cannot be created" in refused(*SNP, "--transcript", "no/such/folder")
 
 
+def a_guid_twice_is_told_as_qemu_reads_it():
+    need_image()
+    reset = bytes.fromhex("de71f7007e1acb4f890e68c77e2fb44e")
+    secret = bytes.fromhex("61b32e4c9b7dc34c8081127c90d3d294")
+    with open(IMAGE, "rb") as file:
+        image = file.read()
+    assert image.count(secret) == 1
+    with open("twice", "wb") as file:
+        file.write(image.replace(secret, reset))
+    options = ["seves", "--firmware", "twice", "--vcpus", 2, "--vcpu-type", "EPYC"]
+    assert "a second entry 00f771de-1a7e-4fcb-890e-68c77e2fb44e" in refused(*options)
+    done = run(*options, "--as-qemu")
+    assert done.returncode == 0 and len(done.stdout) == 65, done
+    assert b"1 entries with a GUID that came before were ignored" in done.stderr, done
+
+
 def dev_null_is_an_empty_kernel():
     image = find("ovmf_AmdSev_suffix.bin")
     base = ["snp", "--firmware", image, "--vcpus", 1, "--vcpu-type", "EPYC"]
@@ -455,7 +471,7 @@ SAYS = (json_names_technology_and_digest, a_firmware_hash_stands_for_the_firmwar
         family_model_stepping_are_a_signature, transcripts_say_where_launches_part,
         identify_finds_a_launch, id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
         what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
-        dev_null_is_an_empty_kernel)
+        a_guid_twice_is_told_as_qemu_reads_it, dev_null_is_an_empty_kernel)
 
 
 def cases():

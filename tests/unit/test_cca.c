@@ -164,6 +164,26 @@ static void data_that_is_no_whole_granules_has_zeros_around_it(void **state)
 	assert_memory_equal(a, b, FM_CCA_LEN);
 }
 
+static void ram_is_measured_in_the_largest_blocks_that_are_aligned(void **state)
+{
+	static const uint64_t gpas[] = { 0x1ff000, 0x200000, 0x400000 };
+	static const uint64_t lens[] = { 0x1000, 0x200000, 0x1000 };
+	struct fm_cca_realm r = { .struct_size = sizeof(r) };
+	struct fm_transcript *t;
+	struct fm_cca *c;
+
+	assert_int_equal(fm_transcript_new(&t, NULL), 0);
+	assert_int_equal(fm_cca_new(&c, &r, t, NULL), 0);
+	assert_int_equal(fm_cca_ripas(c, 0x1ff000, 0x401000, NULL), 0);
+	assert_int_equal(fm_transcript_count(t), 4);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(fm_transcript_step(t, 1 + i)->gpa, gpas[i]);
+		assert_int_equal(fm_transcript_step(t, 1 + i)->len, lens[i]);
+	}
+	fm_cca_free(c);
+	fm_transcript_free(t);
+}
+
 static void parameters_out_of_their_domain_are_refused(void **state)
 {
 	static const struct fm_cca_realm bad[] = {
@@ -248,6 +268,26 @@ static void images_lie_where_their_vmm_puts_them(void **state)
 	}
 }
 
+static void the_log_lies_where_its_vmm_puts_it(void **state)
+{
+	static const uint64_t gpas[] = { 0x48300000, 0x8fff0000 };
+
+	for (unsigned v = 0; v < 2; v++) {
+		struct fm_cca_launch l = direct((enum fm_cca_vmm)v);
+		uint8_t rim[FM_CCA_LEN];
+		const struct fm_measure_step *s;
+
+		l.log = true;
+		l.initrd = (struct fm_cca_image){ dtb, 5164 };
+		assert_int_equal(fm_transcript_new(&l.transcript, NULL), 0);
+		assert_int_equal(fm_cca_measure(rim, &l, NULL), 0);
+		s = fm_transcript_step(l.transcript, fm_transcript_count(l.transcript) - 16);
+		assert_string_equal(s->what, "data-unmeasured");
+		assert_int_equal(s->gpa, gpas[v]);
+		fm_transcript_free(l.transcript);
+	}
+}
+
 static void launches_that_cannot_be_are_refused(void **state)
 {
 	for (unsigned i = 0; i < 11; i++) {
@@ -325,8 +365,10 @@ int main(void)
 		cmocka_unit_test(a_new_realm_is_the_digest_of_its_parameters),
 		cmocka_unit_test(each_operation_gives_what_the_rmm_has),
 		cmocka_unit_test(data_that_is_no_whole_granules_has_zeros_around_it),
+		cmocka_unit_test(ram_is_measured_in_the_largest_blocks_that_are_aligned),
 		cmocka_unit_test(parameters_out_of_their_domain_are_refused),
 		cmocka_unit_test(images_lie_where_their_vmm_puts_them),
+		cmocka_unit_test(the_log_lies_where_its_vmm_puts_it),
 		cmocka_unit_test(launches_that_cannot_be_are_refused),
 		cmocka_unit_test(a_rem_is_extended_by_up_to_64_bytes),
 	};

@@ -186,11 +186,16 @@ static void what_breaks_a_rule_is_refused(void **state)
 		if (!strstr(err.msg, lies[i].word) && i != 8)
 			fail_msg("row %zu: %s", i, err.msg);
 	}
-	/* The same algorithm twice. */
+	/* The same algorithm twice, and otherwise right. */
 	start();
-	event(1, 1, "a");
-	bytes[69 + 12] = 0xb;
-	bytes[69 + 13] = 0;
+	put(4, 1);
+	put(4, 1);
+	put(4, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		put(2, 0xb);
+		len += 32;
+	}
+	put(4, 0);
 	assert_int_equal(parse(&log, len, NULL), FM_ERR_FORMAT);
 }
 

@@ -166,6 +166,30 @@ static void a_bank_mapped_elsewhere_is_found(void **state)
 	fm_loaded_free(l);
 }
 
+/* The second half of the bank is seen lower than the first. */
+static void halves_that_are_mapped_apart_are_two_pieces(void **state)
+{
+	struct machine *m = *state;
+	const uint64_t half = OVMF_LEN / 2;
+	struct fm_window_config w = { sizeof(w), .dev = m->devs[1], .gpa = 0x100000 };
+	struct fm_loaded *l;
+	const void *bytes;
+	uint64_t len;
+
+	assert_int_equal(fm_space_enable(m->space, m->windows[1], false, NULL), 0);
+	w.len = half;
+	assert_int_equal(fm_space_add(m->space, &w, &m->windows[1], NULL), 0);
+	w.gpa = 0x200000;
+	w.dev_off = half;
+	assert_int_equal(fm_space_add(m->space, &w, &m->windows[1], NULL), 0);
+	assert_int_equal(fm_loaded_new(&l, m->space, 0, NULL), 0);
+	assert_int_equal(fm_loaded_count(l), 2);
+	assert_int_equal(fm_loaded_image(l, 0x200000 + half, &bytes, &len, NULL), 0);
+	assert_int_equal(len, half);
+	assert_memory_equal(bytes, (uint8_t *)fm_block_ptr(m->code) + half, half);
+	fm_loaded_free(l);
+}
+
 #ifdef HAVE_MEASURE
 static void its_launch_digest_is_that_of_the_file(void **state)
 {
@@ -198,6 +222,7 @@ int main(void)
 		FACT(with_the_variables_it_is_one_image),
 		FACT(a_block_that_changed_since_is_named),
 		FACT(a_bank_mapped_elsewhere_is_found),
+		FACT(halves_that_are_mapped_apart_are_two_pieces),
 #ifdef HAVE_MEASURE
 		FACT(its_launch_digest_is_that_of_the_file),
 #endif

@@ -151,6 +151,18 @@ static void without_a_table_qemu_finds_the_reset_block(void **state)
 	assert_false(o.has_reset);
 }
 
+static void metadata_that_leaves_the_file_is_refused(void **state)
+{
+	struct fm_ovmf o;
+	struct fm_error err = { 0 };
+
+	ovmf_build(image);
+	ovmf_put(image + OVMF_SEV, 4, 32);
+	memcpy(image + OVMF_LEN - 32, image + OVMF_META, 32);
+	assert_int_equal(fm_ovmf_parse(&o, NULL, image, OVMF_LEN, 0, 0, &err), FM_ERR_RANGE);
+	assert_non_null(strstr(err.msg, "76 bytes, expected at most the 32"));
+}
+
 static void a_hash_table_at_0_is_none(void **state)
 {
 	struct fm_ovmf o;
@@ -175,6 +187,7 @@ int main(void)
 		cmocka_unit_test(sizes_that_are_no_firmware_are_refused),
 		cmocka_unit_test(a_guid_twice_is_an_error_unless_read_as_qemu_does),
 		cmocka_unit_test(without_a_table_qemu_finds_the_reset_block),
+		cmocka_unit_test(metadata_that_leaves_the_file_is_refused),
 		cmocka_unit_test(a_hash_table_at_0_is_none),
 		cmocka_unit_test(section_types_have_names),
 	};

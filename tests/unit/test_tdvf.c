@@ -174,6 +174,42 @@ static void a_payload_ends_in_zeros_and_later_pages_are_not_measured(void **stat
 	assert_memory_not_equal(with, without, 48);
 }
 
+/* A HOB by hand: 3 GiB less 256 MiB is all low, one page more is split at 2 GiB. */
+static void hobs_list_the_memory_between_what_was_accepted(void **state)
+{
+	static const uint64_t low[][3] = { { 7, 0, 0x809000 },
+					   { 0, 0x809000, 0x80a000 },
+					   { 7, 0x80a000, 0x810000 },
+					   { 0, 0x810000, 0x812000 },
+					   { 7, 0x812000, 0xaffff000 } };
+	static const uint64_t high[] = { 7, 0x100000000, 0x130000000 };
+	struct fm_tdvf t;
+
+	ovmf_build(image);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), 0);
+	for (unsigned split = 0; split < 2; split++) {
+		uint8_t hob[56 + 6 * 48] = { 1, 0, 56, 0, 0, 0, 0, 0, 9 }, out[48], expected[48];
+		unsigned n = 5 + split;
+
+		for (unsigned i = 0; i < n; i++) {
+			const uint64_t *r = i < 5 ? low[i] : high;
+			uint64_t end = i == 4 && split ? 0x80000000 : r[2];
+			uint8_t *p = hob + 56 + 48 * i;
+
+			ovmf_put(p, 4, 3 | 48 << 16);
+			ovmf_put(p + 24, 4, r[0]);
+			ovmf_put(p + 28, 4, 7);
+			ovmf_put(p + 32, 8, r[1]);
+			ovmf_put(p + 40, 8, end - r[1]);
+		}
+		ovmf_put(hob + 48, 8, 0x809000 + 56 + 48 * n + 8);
+		assert_int_equal(
+			fm_digest_bytes(FM_DIGEST_SHA384, hob, 56 + 48 * n, expected, NULL), 0);
+		assert_int_equal(fm_tdx_hob(out, &t, split ? 0xb0000000 : 0xaffff000, NULL), 0);
+		assert_memory_equal(out, expected, 48);
+	}
+}
+
 static void hobs_are_of_memory_that_the_firmware_fits(void **state)
 {
 	struct fm_tdvf t;
@@ -203,6 +239,7 @@ int main(void)
 		cmocka_unit_test(cloud_hypervisor_finds_it_without_the_table),
 		cmocka_unit_test(mrtd_is_the_stream_of_its_definition_in_both_orders),
 		cmocka_unit_test(a_payload_ends_in_zeros_and_later_pages_are_not_measured),
+		cmocka_unit_test(hobs_list_the_memory_between_what_was_accepted),
 		cmocka_unit_test(hobs_are_of_memory_that_the_firmware_fits),
 	};
 
