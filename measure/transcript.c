@@ -325,11 +325,15 @@ static const char *hint(const struct fm_measure_step *s)
 		{ "firmware", "another firmware image, or another build of it" },
 		{ "kernel-hashes", "another kernel, initrd or command line" },
 		{ "vcpu", "another CPU model, guest features, VMM or reset vector" },
-		{ "svsm", "another SVSM image" },
+		{ "svsm-caa", "another VMM, or firmware with other metadata" },
 		{ "realm", "another IPA width, SVE, PMU, breakpoint or hash setting" },
 		{ "dtb", "another device tree" },
 		{ "kernel", "another kernel" },
 		{ "initrd", "another initrd" },
+		{ "sec-mem", "another VMM, or firmware with other metadata" },
+		{ "cpuid", "another VMM, or firmware with other metadata" },
+		{ "secrets", "another VMM, or firmware with other metadata" },
+		{ "svsm", "another SVSM image" },
 	};
 
 	for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++) {
@@ -364,7 +368,8 @@ static int compare(const struct fm_measure_step *a, const struct fm_measure_step
 	describe(was, sizeof(was), a);
 	describe(is, sizeof(is), b);
 	if (strcmp(a->what, b->what) || strcmp(a->part, b->part))
-		return PART_AT(out, "step %zu: A measures %s, B measures %s", i, was, is);
+		return PART_AT(out, "step %zu: A measures %s, B measures %s: %s", i, was, is,
+			       hint(a));
 	if (a->gpa != b->gpa)
 		return PART_AT(out,
 			       "step %zu: the same kind of step at other addresses: A %s, B %s", i,
