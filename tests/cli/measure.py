@@ -5,6 +5,7 @@
 Every entry of the shared vectors is a case of its own. Where that folder is absent they are one
 skipped case; what needs no more than Debian's firmware packages is below and always runs.
 """
+import base64
 import hashlib
 import json
 import os
@@ -315,6 +316,14 @@ def json_names_technology_and_digest():
     assert answer["technology"] == "snp:ovmf-hash" and len(answer["digest"]) == 96, answer
 
 
+def base64_is_the_same_digest():
+    need_image()
+    for verb in ("seves", "snp"):
+        options = [verb, *SNP[1:]]
+        assert base64.b64decode(digest(*options, "--output-format", "base64")).hex() == \
+            digest(*options, "--output-format=hex")
+
+
 def a_firmware_hash_stands_for_the_firmware():
     need_image()
     seed = digest("ovmf-hash", "--firmware", IMAGE)
@@ -467,9 +476,10 @@ def dev_null_is_an_empty_kernel():
     assert "kernel: is missing" in refused(*base, "--append", "")
 
 
-SAYS = (json_names_technology_and_digest, a_firmware_hash_stands_for_the_firmware,
-        family_model_stepping_are_a_signature, transcripts_say_where_launches_part,
-        identify_finds_a_launch, id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
+SAYS = (base64_is_the_same_digest, json_names_technology_and_digest,
+        a_firmware_hash_stands_for_the_firmware, family_model_stepping_are_a_signature,
+        transcripts_say_where_launches_part, identify_finds_a_launch,
+        id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
         what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
         a_guid_twice_is_told_as_qemu_reads_it, dev_null_is_an_empty_kernel)
 

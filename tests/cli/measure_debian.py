@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Digests of Debian 12's firmware packages, by sev-snp-measure 0.0.13 and others; no file of ours."""
+"""Digests of Debian 12's firmware packages, by sev-snp-measure 0.0.13 and others."""
 
 # The files of ovmf 2022.11-6+deb12u2, by their SHA-256: another version has other digests.
 DEBIAN = {

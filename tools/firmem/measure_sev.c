@@ -214,25 +214,29 @@ static enum status compute(struct measure_launch *l, enum fm_sev_kind kind, cons
 				  kind == FM_SEV_SNP ? FM_SEV_SNP_DIGEST_LEN : FM_SEV_DIGEST_LEN);
 }
 
-#define LAUNCH_OPTIONS(l)                                                                        \
-	{ "firmware",                                                                            \
-	  ARGS_TEXT,                                                                             \
-	  "FILE",                                                                                \
-	  "the image below 4 GiB; of split flash the code",                                      \
-	  &(l)->firmware_path,                                                                   \
-	  .required = true,                                                                      \
-	  .alias = "ovmf" },                                                                     \
-		{ "kernel", ARGS_TEXT, "FILE",                                                   \
-		  "booted directly, its hash measured; /dev/null is empty", &(l)->kernel_path }, \
-		{ "initrd", ARGS_TEXT, "FILE", "with --kernel", &(l)->initrd_path },             \
-		{ "append", ARGS_ANY, "TEXT", "command line, with --kernel; not trimmed",        \
-		  &(l)->append },                                                                \
-		{ "as-qemu", ARGS_FLAG, NULL,                                                    \
-		  "of entries with one GUID take the first, as QEMU does, and say so",           \
-		  &(l)->as_qemu },                                                               \
-		{ "verbose",     ARGS_FLAG,                                                      \
-		  NULL,          "taken from scripts of sev-snp-measure; ignored",               \
-		  &(l)->verbose, .letter = 'v' },                                                \
+static const char *const formats[] = { "hex", "base64", NULL };
+
+#define LAUNCH_OPTIONS(l)                                                                          \
+	{ "firmware",                                                                              \
+	  ARGS_TEXT,                                                                               \
+	  "FILE",                                                                                  \
+	  "the image below 4 GiB; of split flash the code",                                        \
+	  &(l)->firmware_path,                                                                     \
+	  .required = true,                                                                        \
+	  .alias = "ovmf" },                                                                       \
+		{ "kernel", ARGS_TEXT, "FILE",                                                     \
+		  "booted directly, its hash measured; /dev/null is empty", &(l)->kernel_path },   \
+		{ "initrd", ARGS_TEXT, "FILE", "with --kernel", &(l)->initrd_path },               \
+		{ "append", ARGS_ANY, "TEXT", "command line, with --kernel; not trimmed",          \
+		  &(l)->append },                                                                  \
+		{ "as-qemu", ARGS_FLAG, NULL,                                                      \
+		  "of entries with one GUID take the first, as QEMU does, and say so",             \
+		  &(l)->as_qemu },                                                                 \
+		{ "verbose",     ARGS_FLAG,                                                        \
+		  NULL,          "taken from scripts of sev-snp-measure; ignored",                 \
+		  &(l)->verbose, .letter = 'v' },                                                  \
+		{ "output-format",     ARGS_CHOICE,       "FORMAT", "hex (the default) or base64", \
+		  &(l)->common.base64, .choices = formats },                                       \
 		MEASURE_COMMON_OPTIONS(&(l)->common)
 
 #define CPU_OPTIONS(l, needed)                                                                    \

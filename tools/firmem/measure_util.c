@@ -109,6 +109,27 @@ static bool write_transcript(const struct measure_common *common)
 	return ok;
 }
 
+/* RFC 4648, section 4; `text` has room for it and a NUL. */
+static const char *base64(char *text, const uint8_t *bytes, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *at = text;
+
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t v = (uint32_t)bytes[i] << 16;
+
+		v |= i + 1 < len ? (uint32_t)bytes[i + 1] << 8 : 0;
+		v |= i + 2 < len ? bytes[i + 2] : 0;
+		*at++ = digits[v >> 18];
+		*at++ = digits[v >> 12 & 63];
+		*at++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
+		*at++ = i + 2 < len ? digits[v & 63] : '=';
+	}
+	*at = '\0';
+	return text;
+}
+
 enum status measure_answer(struct measure_common *common, const char *technology,
 			   const struct measure_value *values, size_t count)
 {
@@ -119,7 +140,8 @@ enum status measure_answer(struct measure_common *common, const char *technology
 		return STATUS_BAD;
 	if (!common->json) {
 		for (size_t i = 0; i < count; i++)
-			puts(fm_digest_hex(hex, values[i].bytes, values[i].len));
+			puts(common->base64 ? base64(hex, values[i].bytes, values[i].len)
+					    : fm_digest_hex(hex, values[i].bytes, values[i].len));
 		return STATUS_YES;
 	}
 	out = out_new(true);

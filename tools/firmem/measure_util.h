@@ -29,6 +29,7 @@ void measure_free(struct measure_file *file);
 struct measure_common {
 	const char *verb; /* "measure snp" */
 	bool json;
+	unsigned base64; /* 1: print digests so, outside of JSON */
 	const char *transcript_path;
 	struct fm_transcript *transcript; /* made by measure_begin() when there is a path */
 };
