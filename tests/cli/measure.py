@@ -316,6 +316,16 @@ def json_names_technology_and_digest():
     assert answer["technology"] == "snp:ovmf-hash" and len(answer["digest"]) == 96, answer
 
 
+def a_machine_has_the_digest_of_its_file():
+    """examples/launch.c puts the image into a machine first."""
+    need_image()
+    example = os.path.join(os.environ.get("FIRMEM_BUILD", "."), "examples", "launch")
+    if not os.path.exists(example):
+        raise Skip("examples/launch is not built")
+    done = subprocess.run([example, IMAGE], stdout=subprocess.PIPE, check=True)
+    assert done.stdout.decode().strip() == digest(*SNP), done
+
+
 def base64_is_the_same_digest():
     need_image()
     for verb in ("seves", "snp"):
@@ -476,7 +486,8 @@ def dev_null_is_an_empty_kernel():
     assert "kernel: is missing" in refused(*base, "--append", "")
 
 
-SAYS = (base64_is_the_same_digest, json_names_technology_and_digest,
+SAYS = (a_machine_has_the_digest_of_its_file, base64_is_the_same_digest,
+        json_names_technology_and_digest,
         a_firmware_hash_stands_for_the_firmware, family_model_stepping_are_a_signature,
         transcripts_say_where_launches_part, identify_finds_a_launch,
         id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
