@@ -36,6 +36,12 @@ int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, voi
 		    struct fm_error *err);
 
 /*
+ * From on to off, on one thread that does not return to the host meanwhile, fmi_digest_once() looks after
+ * libcrypto's error queue once, not at each message.
+ */
+void fmi_digest_batch(struct fm_digest *digest, bool on);
+
+/*
  * Digests of pages, the identical ones hashed once: most pages of a firmware image are erased flash.
  * Holds pointers into what it was given, so the pages must stay as they are.
  */

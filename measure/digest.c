@@ -30,6 +30,7 @@ struct fm_digest {
 	EVP_MD_CTX *spare; /* for peek(), made on first use */
 	EVP_MD *md;
 	bool broken; /* part of the message did not reach ctx */
+	bool marked; /* the thread's errors are marked for a batch of messages */
 };
 
 static const struct algorithm *find(enum fm_digest_alg alg)
@@ -260,6 +261,15 @@ int fm_digest_hmac(enum fm_digest_alg alg, const void *key, size_t key_len, cons
 	return 0;
 }
 
+void fmi_digest_batch(struct fm_digest *digest, bool on)
+{
+	if (on && !digest->marked)
+		ERR_set_mark();
+	if (!on && digest->marked)
+		ERR_pop_to_mark();
+	digest->marked = on;
+}
+
 int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, void *out,
 		    struct fm_error *err)
 {
@@ -269,12 +279,16 @@ int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, voi
 	if (ret)
 		return ret;
 	digest->broken = true;
-	ERR_set_mark();
+	if (!digest->marked)
+		ERR_set_mark();
 	if (!EVP_DigestUpdate(digest->ctx, bytes, len) ||
 	    !EVP_DigestFinal_ex(digest->ctx, value, NULL) ||
-	    !EVP_DigestInit_ex2(digest->ctx, digest->md, NULL))
+	    !EVP_DigestInit_ex2(digest->ctx, digest->md, NULL)) {
+		digest->marked = false;
 		return crypto_failed(err, digest->alg, "digest");
-	ERR_pop_to_mark();
+	}
+	if (!digest->marked)
+		ERR_pop_to_mark();
 	digest->broken = false;
 	memcpy(out, value, algorithms[digest->alg].len);
 	return 0;

@@ -17,12 +17,15 @@ int fmi_snp_begin(struct fmi_snp *s, struct fm_transcript *transcript, struct fm
 	ret = fm_digest_new(&s->digest, FM_DIGEST_SHA384, err);
 	if (ret)
 		return ret;
+	fmi_digest_batch(s->digest, true);
 	return fmi_pages_new(&s->pages, FM_DIGEST_SHA384, err);
 }
 
 void fmi_snp_end(struct fmi_snp *s)
 {
 	fmi_pages_free(s->pages);
+	if (s->digest)
+		fmi_digest_batch(s->digest, false);
 	fm_digest_free(s->digest);
 }
 

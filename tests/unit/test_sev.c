@@ -7,6 +7,7 @@
 #include <firmem/digest.h>
 #include <firmem/sev.h>
 
+#include <openssl/err.h>
 #include <pthread.h>
 
 static uint8_t image[OVMF_LEN];
@@ -282,6 +283,25 @@ static void the_transcript_ends_in_the_digest(void **state)
 	}
 }
 
+static void errors_that_the_host_has_in_libcrypto_stay_there(void **state)
+{
+	struct fm_sev_config c = launch(FM_SEV_SNP);
+	uint8_t out[48];
+	unsigned long mine;
+
+	ERR_clear_error();
+	ERR_raise(ERR_LIB_USER, 77);
+	mine = ERR_peek_error();
+	assert_int_equal(fm_sev_measure(out, &c, NULL), 0);
+	c.vcpus = 0;
+	assert_int_equal(fm_sev_measure(out, &c, NULL), FM_ERR_ARG);
+	assert_int_equal(ERR_get_error(), mine);
+	assert_int_equal(ERR_peek_error(), 0);
+	c.vcpus = 2;
+	assert_int_equal(fm_sev_measure(out, &c, NULL), 0);
+	assert_int_equal(ERR_peek_error(), 0);
+}
+
 static void *in_thread(void *out)
 {
 	struct fm_sev_config c = { .struct_size = sizeof(c), .kind = FM_SEV_SNP };
@@ -356,6 +376,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_launched_is_refused),
 		cmocka_unit_test(one_vcpu_needs_no_reset_block),
 		cmocka_unit_test(the_transcript_ends_in_the_digest),
+		cmocka_unit_test(errors_that_the_host_has_in_libcrypto_stay_there),
 		cmocka_unit_test(two_threads_get_what_one_gets),
 		cmocka_unit_test(signatures_are_of_family_model_stepping),
 		cmocka_unit_test(profiles_differ_where_they_say),
