@@ -7,6 +7,8 @@
 
 #define FMI_PREALLOC_THREADS_MAX 16u
 
+struct fmi_private;
+
 /* What a backing gave to a block. */
 struct fmi_mem {
 	void *ptr;          /* the first byte */
@@ -40,6 +42,15 @@ extern const struct fmi_backing fmi_backing_memfd;
 extern const struct fmi_backing fmi_backing_file;
 extern const struct fmi_backing fmi_backing_hugetlb;
 extern const struct fmi_backing fmi_backing_adopted;
+
+/* What the backing gave to the block, and what it was made from: for clearing. */
+const struct fmi_mem *fmi_block_mem(const struct fm_block *block);
+const struct fm_block_config *fmi_block_config(const struct fm_block *block);
+
+/* Where the block keeps its private ranges; freed with it. */
+struct fmi_private **fmi_block_private(struct fm_block *block);
+/* private.c; NULL is fine. */
+void fmi_private_free(struct fmi_private *private);
 
 /* Fill `err`: block, backing, what; and the text of `sys` when it is an errno. Returns `code`. */
 int fmi_backing_fail(struct fm_error *err, const struct fm_block_config *c, int code, int sys,

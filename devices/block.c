@@ -6,6 +6,7 @@
 #include "devices/io_private.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,15 +14,18 @@
 #define NAME_MAX_BYTES 63u
 #define GRANULE_MIN 4096u
 
-#define ALL_FLAGS                                                                    \
-	(FM_BLOCK_SHARED | FM_BLOCK_READONLY | FM_BLOCK_PREALLOC | FM_BLOCK_CREATE | \
-	 FM_BLOCK_NO_MIGRATE | FM_BLOCK_USE_FD | FM_BLOCK_CONSENT | FM_BLOCK_LOCKED)
+#define ALL_FLAGS                                                                     \
+	(FM_BLOCK_SHARED | FM_BLOCK_READONLY | FM_BLOCK_PREALLOC | FM_BLOCK_CREATE |  \
+	 FM_BLOCK_NO_MIGRATE | FM_BLOCK_USE_FD | FM_BLOCK_CONSENT | FM_BLOCK_LOCKED | \
+	 FM_BLOCK_HOST_DEVICE)
 
 struct fm_block {
 	struct fm_block_config cfg; /* name and path are our copies */
 	struct fmi_mem mem;
 	struct fm_dirty *dirty;
 	char *path;
+	struct fmi_private *private;  /* NULL: no range can be private */
+	_Atomic unsigned inhibitions; /* of giving pages back to the host */
 	char name[NAME_MAX_BYTES + 1];
 };
 
@@ -156,6 +160,10 @@ static int check_backing_fields(const struct fm_block_config *c, struct fm_error
 		return fmi_backing_fail(
 			err, c, FM_ERR_ARG, 0,
 			"FM_BLOCK_LOCKED, expected the owner of the memory to lock it");
+	if (c->flags & FM_BLOCK_HOST_DEVICE && !adopted && c->backing != FM_BACKING_FILE)
+		return fmi_backing_fail(
+			err, c, FM_ERR_ARG, 0,
+			"FM_BLOCK_HOST_DEVICE, expected with the backings adopted and file only");
 	/* Room to round up to a page of any size but huge ones, which are checked once known. */
 	if (c->len > INT64_MAX - fmi_host_page_size() || c->len > SIZE_MAX / 2)
 		return fmi_backing_fail(err, c, FM_ERR_ARG, 0,
@@ -225,6 +233,7 @@ static void destroy(struct fm_block *b, bool failed)
 {
 	backings[b->cfg.backing]->close(&b->mem, &b->cfg, failed);
 	fmi_dirty_free(b->dirty);
+	fmi_private_free(b->private);
 	free(b->path);
 	free(b);
 }
@@ -339,6 +348,36 @@ void *fm_block_ptr(const struct fm_block *block)
 struct fm_dirty *fm_block_dirty(const struct fm_block *block)
 {
 	return block->dirty;
+}
+
+void fm_block_discard_inhibit(struct fm_block *block)
+{
+	atomic_fetch_add(&block->inhibitions, 1);
+}
+
+void fm_block_discard_allow(struct fm_block *block)
+{
+	atomic_fetch_sub(&block->inhibitions, 1);
+}
+
+bool fm_block_discard_inhibited(const struct fm_block *block)
+{
+	return atomic_load(&block->inhibitions) != 0;
+}
+
+const struct fmi_mem *fmi_block_mem(const struct fm_block *block)
+{
+	return &block->mem;
+}
+
+const struct fm_block_config *fmi_block_config(const struct fm_block *block)
+{
+	return &block->cfg;
+}
+
+struct fmi_private **fmi_block_private(struct fm_block *block)
+{
+	return &block->private;
 }
 
 /* Do stores to the block reach a file of the host? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* device_private: what medium.c, trace.c and device.c share of a device. */
+/* device_private: what the files of this folder share of a device. */
 #ifndef FIRMEM_DEVICES_DEVICE_PRIVATE_H
 #define FIRMEM_DEVICES_DEVICE_PRIVATE_H
 
@@ -37,5 +37,8 @@ void fmi_dev_set_straight(struct fm_dev *dev);
 
 /* fm_dev_lock(), but false where this thread holds it already: the device reached itself. */
 bool fmi_dev_lock(struct fm_dev *dev);
+
+/* Does the device say of any part of it that the block has the contents? machine.c */
+bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block);
 
 #endif

@@ -27,7 +27,7 @@ int fmi_io_check(const struct fm_io **io, const char *what, struct fm_error *err
 	if (!complete((*io)->ops))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "%s: fm_io.ops is incomplete, expected struct_size and every "
-				    "function but fd and resolve",
+				    "function but fd, resolve and punch",
 				    what);
 	return 0;
 }
@@ -50,6 +50,16 @@ int fmi_io_resolve(const struct fm_io *io, const char *path, char **out)
 		return ops->resolve(io->ctx, path, out);
 	*out = strdup(path);
 	return *out ? 0 : -ENOMEM;
+}
+
+int fmi_io_punch(const struct fm_io *io, struct fm_file *file, uint64_t off, uint64_t len)
+{
+	const struct fm_io_ops *ops = io->ops;
+
+	if (ops->struct_size < offsetof(struct fm_io_ops, punch) + sizeof(ops->punch) ||
+	    !ops->punch)
+		return -EOPNOTSUPP;
+	return ops->punch(io->ctx, file, off, len);
 }
 
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno)

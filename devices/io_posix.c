@@ -394,6 +394,19 @@ static int posix_resolve(void *ctx, const char *path, char **out)
 	return 0;
 }
 
+static int posix_punch(void *ctx, struct fm_file *file, uint64_t off, uint64_t len)
+{
+	int rc;
+
+	if (!fits_off_t(off, len))
+		return -EFBIG;
+	do {
+		rc = fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)off,
+			       (off_t)len);
+	} while (rc < 0 && errno == EINTR);
+	return rc < 0 ? -errno : 0;
+}
+
 static const struct fm_io_ops posix_ops = {
 	.struct_size = sizeof(posix_ops),
 	.open = posix_open,
@@ -416,6 +429,7 @@ static const struct fm_io_ops posix_ops = {
 	.sync_dir = posix_sync_dir,
 	.fd = posix_fd,
 	.resolve = posix_resolve,
+	.punch = posix_punch,
 };
 
 static const struct fm_io posix_io = { .ops = &posix_ops };

@@ -17,6 +17,9 @@ int fmi_io_fd(const struct fm_io *io, struct fm_file *file);
 /* resolve() of the seam, or a copy of `path` where it has none. *out is malloc'd. A negative errno. */
 int fmi_io_resolve(const struct fm_io *io, const char *path, char **out);
 
+/* The seam's punch(), or -EOPNOTSUPP where it has none. */
+int fmi_io_punch(const struct fm_io *io, struct fm_file *file, uint64_t off, uint64_t len);
+
 /* Fill `err` for a negative errno of the seam: "PATH: WHAT: text of the errno". */
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno);
 

@@ -169,8 +169,7 @@ static struct fm_space *shows_block(const struct fm_machine *machine, const stru
 	return found;
 }
 
-/* Does the device say of any part of it that the block has the contents? */
-static bool keeps_in(struct fm_dev *dev, const struct fm_block *block)
+bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block)
 {
 	bool locked = fmi_dev_lock(dev);
 	bool found = false;
@@ -205,7 +204,7 @@ int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 			"to be removed first",
 			machine->name, fm_block_name(block), fm_space_name(space));
 	for (size_t i = 0; i < machine->devs.count; i++) {
-		if (keeps_in(machine->devs.items[i], block))
+		if (fmi_dev_keeps_in(machine->devs.items[i], block))
 			return fm_error_set(err, FM_ERR_BUSY, 0,
 					    "%s: block \"%s\" is used by device \"%s\", expected "
 					    "that to be removed first",

@@ -46,8 +46,9 @@ static const uint8_t *expected(const struct rom *rom, uint64_t off, size_t n, ui
  * Bring the pristine contents back: only what differs is written and marked, so that it costs what
  * was touched, and memory that nobody touched stays unallocated. Returns effects.
  */
-static unsigned reload(struct rom *rom)
+static unsigned rom_reload(void *state, uint64_t *written)
 {
+	struct rom *rom = state;
 	uint8_t want_buf[CHUNK], have[CHUNK];
 	bool marked = false;
 
@@ -60,8 +61,31 @@ static unsigned reload(struct rom *rom)
 			continue;
 		fmi_mem_copy_in(rom->host + off, want, n);
 		marked |= fm_dirty_mark(rom->dirty, off, n);
+		*written += n;
 	}
 	return marked ? FM_EFF_DIRTY : 0;
+}
+
+/* Does the block hold the pristine contents? */
+static bool rom_pristine(void *state, uint64_t *at)
+{
+	const struct rom *rom = state;
+	uint8_t want_buf[CHUNK], have[CHUNK];
+
+	for (uint64_t off = 0; off < rom->len; off += CHUNK) {
+		size_t n = (size_t)fmi_min_u64(CHUNK, rom->len - off);
+		const uint8_t *want = expected(rom, off, n, want_buf);
+
+		fmi_mem_copy_out(have, rom->host + off, n);
+		if (!memcmp(have, want, n))
+			continue;
+		for (n = 0; have[n] == want[n]; n++)
+			;
+		if (at)
+			*at = off + n;
+		return false;
+	}
+	return true;
 }
 
 /* --- verbs ------------------------------------------------------------------------------- */
@@ -111,11 +135,13 @@ static void rom_map(void *state, uint64_t off, struct fm_mapping *out)
 
 static unsigned rom_reset(void *state, enum fm_reset_kind kind)
 {
+	uint64_t written = 0;
+
 	switch (kind) {
 	case FM_RESET_POWER_ON:
 	case FM_RESET_SYSTEM:
 	case FM_RESET_CONFIDENTIAL:
-		return reload(state);
+		return rom_reload(state, &written);
 	case FM_RESET_S3:
 	case FM_RESET_KEXEC:
 	case FM_RESET_SNAPSHOT:
@@ -128,7 +154,9 @@ static unsigned rom_reset(void *state, enum fm_reset_kind kind)
 /* A ROM without its firmware is no ROM: what is destroyed is what the guest made of it. */
 static int rom_sanitize(void *state, struct fm_error *err)
 {
-	reload(state);
+	uint64_t written = 0;
+
+	rom_reload(state, &written);
 	return 0;
 }
 
@@ -187,6 +215,8 @@ static const struct fm_dev_ops rom_ops = {
 	.load = rom_load,
 	.describe = rom_describe,
 	.free = rom_free,
+	.reload = rom_reload,
+	.pristine = rom_pristine,
 };
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -214,6 +244,7 @@ static int new_owned(struct fm_dev **out, const struct fm_rom_config *c, uint8_t
 		     struct fm_error *err)
 {
 	struct rom *rom = calloc(1, sizeof(*rom));
+	uint64_t written = 0;
 	int rc;
 
 	if (!rom)
@@ -239,7 +270,7 @@ static int new_owned(struct fm_dev **out, const struct fm_rom_config *c, uint8_t
 		free(rom);
 		return rc;
 	}
-	reload(rom);
+	rom_reload(rom, &written);
 	*out = rom->dev;
 	return 0;
 }
@@ -280,28 +311,13 @@ int fm_rom_new(struct fm_dev **out, const struct fm_rom_config *cfg, struct fm_e
 
 bool fm_rom_pristine(struct fm_dev *dev, uint64_t *at)
 {
-	const struct rom *rom = fm_dev_state(dev, &rom_ops);
-	uint8_t want_buf[CHUNK], have[CHUNK];
+	struct rom *rom = fm_dev_state(dev, &rom_ops);
 
-	if (!rom) {
-		if (at)
-			*at = 0;
-		return false;
-	}
-	for (uint64_t off = 0; off < rom->len; off += CHUNK) {
-		size_t n = (size_t)fmi_min_u64(CHUNK, rom->len - off);
-		const uint8_t *want = expected(rom, off, n, want_buf);
-
-		fmi_mem_copy_out(have, rom->host + off, n);
-		if (!memcmp(have, want, n))
-			continue;
-		for (n = 0; have[n] == want[n]; n++)
-			;
-		if (at)
-			*at = off + n;
-		return false;
-	}
-	return true;
+	if (rom)
+		return rom_pristine(rom, at);
+	if (at)
+		*at = 0;
+	return false;
 }
 
 /* --- from an image ----------------------------------------------------------------------- */

@@ -75,6 +75,8 @@ enum fm_block_flag {
 	FM_BLOCK_USE_FD = 1 << 5,     /* file: `fd` instead of `path` */
 	FM_BLOCK_CONSENT = 1 << 6, /* adopted memory, or a file we did not create, may be zeroed */
 	FM_BLOCK_LOCKED = 1 << 7,  /* mlock(2)ed; failure is an error; not for adopted memory */
+	/* adopted, file: memory of a device of the host (a BAR that is passed through); never zeroed */
+	FM_BLOCK_HOST_DEVICE = 1 << 8,
 };
 
 /*
@@ -153,6 +155,15 @@ FM_API struct fm_dirty *fm_block_dirty(const struct fm_block *block);
  * FM_ERR_NOSPACE (a hole of the file could not be filled). Blocks.
  */
 FM_API int fm_block_sync(struct fm_block *block, uint64_t off, uint64_t len, struct fm_error *err);
+
+/*
+ * While at least one inhibition holds, the block's pages are not given back to the host: something
+ * (VFIO, RDMA) has pinned them, and would go on with pages that the guest no longer has. Clearing
+ * writes them instead. Each inhibit is paired with one allow. Any thread.
+ */
+FM_API void fm_block_discard_inhibit(struct fm_block *block);
+FM_API void fm_block_discard_allow(struct fm_block *block);
+FM_API bool fm_block_discard_inhibited(const struct fm_block *block);
 
 /* Role and backing as the words that tools print ("flash-vars", "memfd"); never NULL. */
 FM_API const char *fm_role_name(enum fm_role role);

@@ -117,6 +117,14 @@ struct fm_dev_ops {
 	void (*describe)(void *state, const struct fm_visitor *v);
 	/* Last call: free `state`. */
 	void (*free)(void *state);
+	/*
+	 * Bring the pristine contents of its block back (a ROM). Return effects; *written counts the
+	 * bytes that differed. A device that has this verb leaves it to the reset policy when that
+	 * happens: fm_reset_apply() does not call its reset().
+	 */
+	unsigned (*reload)(void *state, uint64_t *written);
+	/* With reload: are they there? If not, *at is the first offset that differs. */
+	bool (*pristine)(void *state, uint64_t *at);
 };
 
 struct fm_dev_config {

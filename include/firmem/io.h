@@ -42,7 +42,10 @@ struct fm_file_id {
 	uint64_t ino;
 };
 
-/* Every function but fd() and resolve() must be there: FM_ERR_ARG where a seam is taken otherwise. */
+/*
+ * Every function but fd(), resolve() and punch() must be there: FM_ERR_ARG where a seam is taken
+ * otherwise.
+ */
 struct fm_io_ops {
 	size_t struct_size; /* sizeof(struct fm_io_ops) */
 	/* Open by path; `flags` of enum fm_io_open. The file is closed with close(). */
@@ -96,6 +99,11 @@ struct fm_io_ops {
 	 * what lies beside a file is found by each of its paths. NULL: paths are names.
 	 */
 	int (*resolve)(void *ctx, const char *path, char **out);
+	/*
+	 * Make [off, off + len) read as zero and give its storage back; the size stays. Optional: NULL,
+	 * or -EOPNOTSUPP, and zeros are stored instead.
+	 */
+	int (*punch)(void *ctx, struct fm_file *file, uint64_t off, uint64_t len);
 };
 
 /* A vtable and what it works on. Lives as long as anything that was made with it. */

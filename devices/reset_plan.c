@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The plan: matrix, overrides, sanitize, and then what the host's backing allows. Changes nothing. */
+#include <firmem/ppi.h>
+#include <firmem/private.h>
+
+#include "devices/bytes.h"
+#include "devices/config.h"
+#include "devices/guestmem.h"
+#include "devices/reset_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct planner {
+	const struct fm_reset_request *r;
+	struct fm_machine *machine;
+	struct fm_reset_plan *plan;
+	size_t room;
+	bool overwrite;              /* somebody asks */
+	const struct fm_block *left; /* the first that would be cleared, and is not */
+};
+
+static void because(struct fm_reset_step *s, enum fm_reset_action action, const char *reason)
+{
+	s->action = action;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+}
+
+static void refuse(struct fm_reset_step *s, const char *reason)
+{
+	s->due = 0;
+	because(s, FM_RESET_REFUSE, reason);
+}
+
+/* --- the request ------------------------------------------------------------------------------ */
+
+static bool has_name(const struct fm_machine *machine, const char *name)
+{
+	return fm_machine_block(machine, name) != NULL;
+}
+
+static int check_names(const struct planner *p, struct fm_error *err)
+{
+	const struct fm_reset_request *r = p->r;
+
+	if ((r->nsanitize && !r->sanitize) || (r->nsaved && !r->saved))
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_reset_request.%s is NULL, expected as many as are counted",
+				    r->nsanitize && !r->sanitize ? "sanitize" : "saved");
+	for (size_t i = 0; i < r->nsanitize; i++) {
+		if (!has_name(p->machine, r->sanitize[i]))
+			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
+					    "sanitize: \"%.63s\", expected a block of %s",
+					    r->sanitize[i] ? r->sanitize[i] : "",
+					    fm_machine_name(p->machine));
+	}
+	for (size_t i = 0; i < r->nsaved; i++) {
+		const struct fm_reset_saved *s = &r->saved[i];
+
+		if (!has_name(p->machine, s->block))
+			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
+					    "snapshot: \"%.63s\", expected a block of %s",
+					    s->block ? s->block : "", fm_machine_name(p->machine));
+		if (!s->carried && (!s->digest || !s->digest_len))
+			return fm_error_set(err, FM_ERR_ARG, 0,
+					    "snapshot: \"%.63s\": expected carried, or a digest",
+					    s->block);
+	}
+	return 0;
+}
+
+static int check_request(const struct planner *p, struct fm_error *err)
+{
+	const struct fm_reset_request *r = p->r;
+	int rc;
+
+	if ((unsigned)r->kind >= FM_RESET_COUNT)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_reset_request.kind: %d, expected one of enum fm_reset_kind",
+				    (int)r->kind);
+	if ((unsigned)r->cause >= FM_RESET_CAUSE_COUNT)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "fm_reset_request.cause: %d, expected one of enum "
+				    "fm_reset_cause",
+				    (int)r->cause);
+	rc = fmi_reset_check_rules(p->machine, "rules", r->rules, r->nrules, err);
+	if (!rc)
+		rc = fmi_reset_check_rules(p->machine, "policy", r->policy, r->npolicy, err);
+	return rc ? rc : check_names(p, err);
+}
+
+static bool has_request(const struct fm_block *block)
+{
+	return fm_block_role(block) == FM_ROLE_PPI && fm_block_len(block) > FM_PPI_MEMORY_OVERWRITE;
+}
+
+static unsigned who_asks(const struct planner *p)
+{
+	unsigned by = (p->r->memory_overwrite ? FM_OVERWRITE_BY_CALLER : 0) |
+		      (p->r->mor & FM_PPI_CLEAR_MEMORY ? FM_OVERWRITE_BY_MOR : 0);
+	struct fm_block *block;
+
+	fm_machine_foreach_block (p->machine, FM_WALK_ALL, block) {
+		const uint8_t *page = fm_block_ptr(block);
+
+		if (has_request(block) &&
+		    fmi_mem_load8(page + FM_PPI_MEMORY_OVERWRITE) & FM_PPI_CLEAR_MEMORY)
+			by |= FM_OVERWRITE_BY_PPI;
+	}
+	return by;
+}
+
+/* --- what should be done ---------------------------------------------------------------------- */
+
+static bool is_sanitized(const struct planner *p, const char *block)
+{
+	for (size_t i = 0; *block && i < p->r->nsanitize; i++) {
+		if (!strcmp(p->r->sanitize[i], block))
+			return true;
+	}
+	return false;
+}
+
+static const struct fm_reset_saved *find_saved(const struct planner *p, const char *block)
+{
+	for (size_t i = 0; *block && i < p->r->nsaved; i++) {
+		if (!strcmp(p->r->saved[i].block, block))
+			return &p->r->saved[i];
+	}
+	return NULL;
+}
+
+/* 0 or FM_ERR_NOMEM. */
+static int take_digest(struct fm_reset_step *s, const struct fm_reset_saved *saved)
+{
+	uint8_t *copy = malloc(saved->digest_len);
+
+	if (!copy)
+		return FM_ERR_NOMEM;
+	memcpy(copy, saved->digest, saved->digest_len);
+	s->digest = copy;
+	s->digest_len = saved->digest_len;
+	s->due |= FM_RESET_DUE_ATTEST;
+	return 0;
+}
+
+/* Non-volatile contents must be those that the snapshot's memory knows of. */
+static int pair_with_snapshot(const struct planner *p, struct fm_reset_step *s)
+{
+	const struct fm_reset_saved *saved = find_saved(p, s->block);
+
+	s->due = 0;
+	if (!saved) {
+		refuse(s, "neither carried by the snapshot nor attested: old memory over newer "
+			  "contents corrupts them");
+		return 0;
+	}
+	if (saved->carried) {
+		because(s, FM_RESET_LOAD, "carried by the snapshot");
+		return 0;
+	}
+	because(s, FM_RESET_KEEP, "the same as the snapshot's, by its digest");
+	return take_digest(s, saved);
+}
+
+/* Volatile memory that no stream names. */
+static void leave_snapshot(struct fm_reset_step *s)
+{
+	bool image =
+		s->role == FM_ROLE_ROM || s->role == FM_ROLE_OPTION_ROM || s->role == FM_ROLE_TABLE;
+
+	because(s, image ? FM_RESET_RELOAD : FM_RESET_ZERO,
+		"in no snapshot, and what it holds is of another history");
+}
+
+static void override(const struct planner *p, struct fm_reset_step *s)
+{
+	const char *what;
+	const struct fm_reset_rule *rule =
+		fmi_reset_find_rule(p->r, s->block, s->role, p->overwrite, &what);
+
+	/* A snapshot that does not fit its non-volatile contents fits no better for being told to. */
+	if (!rule || (p->r->kind == FM_RESET_SNAPSHOT && s->action == FM_RESET_REFUSE))
+		return;
+	s->action = rule->action;
+	snprintf(s->reason, sizeof(s->reason), "%s of %s %s", what, rule->block ? "block" : "role",
+		 rule->block ? rule->block : fm_role_name(rule->role));
+	s->due &= FM_RESET_DUE_MEASURE | FM_RESET_DUE_ATTEST;
+}
+
+static void sanitize(const struct planner *p, struct fm_reset_step *s)
+{
+	switch (p->r->kind) {
+	case FM_RESET_POWER_ON:
+	case FM_RESET_SYSTEM:
+	case FM_RESET_CONFIDENTIAL:
+		s->due = 0;
+		because(s, FM_RESET_ZERO, "sanitize was asked for");
+		break;
+	case FM_RESET_S3:
+	case FM_RESET_KEXEC:
+	case FM_RESET_SNAPSHOT:
+	case FM_RESET_COUNT:
+		refuse(s, "sanitize under a system that goes on using it");
+		break;
+	}
+}
+
+/* The action as matrix, overrides and sanitize have it. */
+static int decide(const struct planner *p, struct fm_reset_step *s)
+{
+	const struct fmi_reset_cell *cell = fmi_reset_cell(s->role, p->r->kind, p->overwrite);
+	bool nonvolatile = fm_role_nonvolatile(s->role);
+	bool streamed = *s->block && !(fm_block_flags(s->object) & FM_BLOCK_NO_MIGRATE);
+	int rc = 0;
+
+	because(s, cell->action, cell->reason);
+	s->due = cell->due;
+	if (p->r->kind == FM_RESET_SNAPSHOT && nonvolatile)
+		rc = pair_with_snapshot(p, s);
+	else if (cell->action == FM_RESET_LOAD && !streamed)
+		leave_snapshot(s);
+	override(p, s);
+	if (is_sanitized(p, s->block))
+		sanitize(p, s);
+	else if (nonvolatile && (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD))
+		refuse(s, "non-volatile: destroyed only when sanitize names it");
+	return rc;
+}
+
+/* --- what the host's backing allows ----------------------------------------------------------- */
+
+/* Is it a file, or memory, that was there before us, and did nobody say that it may be zeroed? */
+static bool needs_consent(const struct fm_block *block)
+{
+	unsigned flags = fm_block_flags(block);
+
+	if (flags & FM_BLOCK_CONSENT)
+		return false;
+	if (fm_block_backing(block) == FM_BACKING_ADOPTED)
+		return true;
+	return fm_block_backing(block) == FM_BACKING_FILE && flags & FM_BLOCK_SHARED &&
+	       !fm_block_file_created(block);
+}
+
+static bool reaches_file(const struct fm_block *block)
+{
+	return fm_block_backing(block) == FM_BACKING_FILE &&
+	       (fm_block_flags(block) & (FM_BLOCK_SHARED | FM_BLOCK_READONLY)) == FM_BLOCK_SHARED;
+}
+
+/* Encrypted ranges: nothing but giving the pages back ends what they held. */
+static void fit_private(struct fm_reset_step *s)
+{
+	enum fm_backing backing = fm_block_backing(s->object);
+	bool ours = fmi_private_has_fd(s->object) ||
+		    (backing != FM_BACKING_ADOPTED && backing != FM_BACKING_FILE);
+
+	if (s->action == FM_RESET_ZERO || s->action == FM_RESET_RELOAD ||
+	    s->action == FM_RESET_LOAD)
+		refuse(s, "private: what the host stores there means nothing to the guest");
+	else if (!fmi_reset_destroys(s->action))
+		return;
+	else if (fm_block_discard_inhibited(s->object))
+		refuse(s, "private and pinned: not resettable, its pages cannot be given back");
+	else if (!ours)
+		refuse(s, "private in memory that is not ours to give back: not resettable");
+	else if (s->action == FM_RESET_REBUILD)
+		s->due |= FM_RESET_DUE_HOST;
+}
+
+static void fit_read_only(struct fm_reset_step *s)
+{
+	bool shared = fm_block_flags(s->object) & FM_BLOCK_SHARED;
+
+	if (s->action == FM_RESET_RELOAD || (s->action == FM_RESET_ZERO && !shared))
+		because(s, FM_RESET_KEEP, "mapped read-only: the guest stored nothing in it");
+	else if (fmi_reset_destroys(s->action) || s->action == FM_RESET_ACKNOWLEDGE)
+		refuse(s, "mapped read-only: cannot be cleared");
+}
+
+static void fit_host_device(const struct planner *p, struct fm_reset_step *s)
+{
+	if (!fmi_reset_destroys(s->action) && s->action != FM_RESET_RELOAD)
+		return;
+	s->due = 0;
+	because(s, FM_RESET_KEEP,
+		p->r->host_devices_reset ? "memory of a host's device, which the host resets"
+					 : "memory of a host's device: never written");
+}
+
+static void fit_backing(const struct planner *p, struct fm_reset_step *s)
+{
+	unsigned flags = fm_block_flags(s->object);
+	bool changes;
+
+	if (s->role == FM_ROLE_PRIVATE) {
+		fit_private(s);
+		return;
+	}
+	if (flags & FM_BLOCK_HOST_DEVICE)
+		fit_host_device(p, s);
+	if (flags & FM_BLOCK_READONLY)
+		fit_read_only(s);
+	if (fmi_reset_destroys(s->action) && needs_consent(s->object))
+		refuse(s, fm_block_backing(s->object) == FM_BACKING_ADOPTED
+				  ? "the caller's memory: zeroed only with FM_BLOCK_CONSENT"
+				  : "a file that was there before: zeroed only with "
+				    "FM_BLOCK_CONSENT");
+	changes = fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD ||
+		  s->action == FM_RESET_LOAD;
+	if (changes && flags & FM_BLOCK_SHARED)
+		s->due |= FM_RESET_DUE_QUIESCE;
+	if ((changes || s->action == FM_RESET_FLUSH_KEEP) && reaches_file(s->object))
+		s->due |= FM_RESET_DUE_PERSIST;
+	if (s->action == FM_RESET_FLUSH_KEEP)
+		s->due |= FM_RESET_DUE_FLUSH;
+	if (s->action == FM_RESET_LOAD ||
+	    (s->action == FM_RESET_RELOAD && !fmi_reset_reloader(p->machine, s->object)))
+		s->due |= FM_RESET_DUE_HOST;
+}
+
+/* --- steps -------------------------------------------------------------------------------- */
+
+/* Does the step leave what the matrix would have ended? */
+static bool leaves(const struct planner *p, const struct fm_reset_step *s)
+{
+	enum fm_reset_action want = fmi_reset_cell(s->role, p->r->kind, p->overwrite)->action;
+	unsigned flags = fm_block_flags(s->object);
+
+	if (!fmi_reset_destroys(want) && want != FM_RESET_RELOAD)
+		return false;
+	if (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD)
+		return false;
+	if (flags & FM_BLOCK_HOST_DEVICE)
+		return !p->r->host_devices_reset;
+	return !(flags & FM_BLOCK_READONLY) || s->action == FM_RESET_REFUSE;
+}
+
+static struct fm_reset_step *new_step(struct planner *p)
+{
+	struct fm_reset_plan *plan = p->plan;
+
+	if (plan->count == p->room) {
+		size_t room = p->room ? 2 * p->room : 16;
+		struct fm_reset_step *grown = reallocarray(plan->steps, room, sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		plan->steps = grown;
+		p->room = room;
+	}
+	memset(&plan->steps[plan->count], 0, sizeof(plan->steps[0]));
+	return &plan->steps[plan->count++];
+}
+
+static int plan_range(struct planner *p, struct fm_block *block, enum fm_role role, uint64_t start,
+		      uint64_t size)
+{
+	struct fm_reset_step *s = new_step(p);
+	int rc;
+
+	if (!s)
+		return FM_ERR_NOMEM;
+	snprintf(s->block, sizeof(s->block), "%s", fm_block_name(block));
+	s->role = role;
+	s->start = start;
+	s->size = size;
+	s->object = block;
+	rc = decide(p, s);
+	if (rc)
+		return rc;
+	fit_backing(p, s);
+	if (s->action == FM_RESET_ACKNOWLEDGE && !has_request(block))
+		because(s, FM_RESET_KEEP, "too short to hold a request");
+	if (!p->left && leaves(p, s))
+		p->left = block;
+	p->plan->refused |= s->action == FM_RESET_REFUSE;
+	return 0;
+}
+
+static int plan_block(struct planner *p, struct fm_block *block)
+{
+	uint64_t run;
+	int rc = 0;
+
+	for (uint64_t off = 0; !rc && off < fm_block_len(block); off += run) {
+		bool private = fm_private_at(block, off, &run);
+
+		rc = plan_range(p, block, private ? FM_ROLE_PRIVATE : fm_block_role(block), off,
+				run);
+	}
+	return rc;
+}
+
+/* What becomes of the request, once it is known what is cleared. */
+static void settle_request(struct planner *p)
+{
+	struct fm_reset_plan *plan = p->plan;
+	const char *reason;
+
+	if (!p->overwrite) {
+		snprintf(plan->overwrite_reason, sizeof(plan->overwrite_reason), "nobody asks");
+		return;
+	}
+	plan->overwrite = fmi_reset_disposition(plan->kind, &reason);
+	snprintf(plan->overwrite_reason, sizeof(plan->overwrite_reason), "%s", reason);
+	if (plan->overwrite != FM_OVERWRITE_CLEAR || !p->left)
+		return;
+	plan->overwrite = FM_OVERWRITE_PENDING;
+	snprintf(plan->overwrite_reason, sizeof(plan->overwrite_reason),
+		 "block %s is not cleared: the request stays set", fm_block_name(p->left));
+	for (size_t i = 0; i < plan->count; i++) {
+		if (plan->steps[i].action == FM_RESET_ACKNOWLEDGE)
+			because(&plan->steps[i], FM_RESET_KEEP, plan->overwrite_reason);
+	}
+}
+
+int fm_reset_plan(struct fm_reset_plan **out, struct fm_machine *machine,
+		  const struct fm_reset_request *request, struct fm_error *err)
+{
+	struct fm_reset_request r;
+	struct planner p = { .r = &r, .machine = machine };
+	struct fm_block *block;
+	int rc = fmi_config_copy(&r, sizeof(r), request, "fm_reset_request", err);
+
+	if (rc)
+		return rc;
+	if (!out || !machine)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_reset_plan: %s is NULL",
+				    out ? "machine" : "out");
+	rc = check_request(&p, err);
+	if (rc)
+		return rc;
+	p.plan = calloc(1, sizeof(*p.plan));
+	if (p.plan) {
+		p.plan->kind = r.kind;
+		p.plan->cause = r.cause;
+		p.plan->overwrite_sources = who_asks(&p);
+		p.overwrite = p.plan->overwrite_sources != 0;
+	}
+	rc = p.plan ? 0 : FM_ERR_NOMEM;
+	for (block = fm_machine_next_block(machine, FM_WALK_ALL, NULL); block && !rc;
+	     block = fm_machine_next_block(machine, FM_WALK_ALL, block))
+		rc = plan_block(&p, block);
+	if (rc) {
+		fm_reset_plan_free(p.plan);
+		return fm_error_set(err, rc, 0, "%s: reset plan: out of memory",
+				    fm_machine_name(machine));
+	}
+	settle_request(&p);
+	*out = p.plan;
+	return 0;
+}
