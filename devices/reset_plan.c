@@ -44,10 +44,20 @@ static int check_names(const struct planner *p, struct fm_error *err)
 {
 	const struct fm_reset_request *r = p->r;
 
-	if ((r->nsanitize && !r->sanitize) || (r->nsaved && !r->saved))
+	if ((r->nsanitize && !r->sanitize) || (r->nsaved && !r->saved) ||
+	    (r->nbackings && !r->backings))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "fm_reset_request.%s is NULL, expected as many as are counted",
-				    r->nsanitize && !r->sanitize ? "sanitize" : "saved");
+				    r->nsanitize && !r->sanitize ? "sanitize"
+				    : r->nsaved && !r->saved     ? "saved"
+								 : "backings");
+	for (size_t i = 0; i < r->nbackings; i++) {
+		if (!has_name(p->machine, r->backings[i].block))
+			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
+					    "backings: \"%.63s\", expected a block of %s",
+					    r->backings[i].block ? r->backings[i].block : "",
+					    fm_machine_name(p->machine));
+	}
 	for (size_t i = 0; i < r->nsanitize; i++) {
 		if (!has_name(p->machine, r->sanitize[i]))
 			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
@@ -231,38 +241,56 @@ static int decide(const struct planner *p, struct fm_reset_step *s)
 
 /* --- what the host's backing allows ----------------------------------------------------------- */
 
-/* Is it a file, or memory, that was there before us, and did nobody say that it may be zeroed? */
-static bool needs_consent(const struct fm_block *block)
+/* What the block itself shows. */
+static unsigned shown_backing(const struct fm_block *block)
 {
 	unsigned flags = fm_block_flags(block);
+	bool file = fm_block_backing(block) == FM_BACKING_FILE && flags & FM_BLOCK_SHARED;
+	unsigned is = 0;
 
+	if (flags & FM_BLOCK_SHARED)
+		is |= FM_RESET_BACKING_SHARED;
 	if (flags & FM_BLOCK_CONSENT)
-		return false;
-	if (fm_block_backing(block) == FM_BACKING_ADOPTED)
-		return true;
-	return fm_block_backing(block) == FM_BACKING_FILE && flags & FM_BLOCK_SHARED &&
-	       !fm_block_file_created(block);
+		is |= FM_RESET_BACKING_CONSENT;
+	if (flags & FM_BLOCK_HOST_DEVICE)
+		is |= FM_RESET_BACKING_HOST_DEVICE;
+	if (flags & FM_BLOCK_READONLY)
+		is |= FM_RESET_BACKING_READ_ONLY;
+	if (fm_block_discard_inhibited(block))
+		is |= FM_RESET_BACKING_PINNED;
+	if (file && !(flags & FM_BLOCK_READONLY))
+		is |= FM_RESET_BACKING_PERSISTENT;
+	if (fm_block_backing(block) == FM_BACKING_ADOPTED ||
+	    (file && !fm_block_file_created(block)))
+		is |= FM_RESET_BACKING_FOREIGN;
+	return is;
 }
 
-static bool reaches_file(const struct fm_block *block)
+static unsigned backing_of(const struct planner *p, const struct fm_block *block)
 {
-	return fm_block_backing(block) == FM_BACKING_FILE &&
-	       (fm_block_flags(block) & (FM_BLOCK_SHARED | FM_BLOCK_READONLY)) == FM_BLOCK_SHARED;
+	const char *name = fm_block_name(block);
+
+	for (size_t i = 0; *name && i < p->r->nbackings; i++) {
+		if (!strcmp(p->r->backings[i].block, name))
+			return p->r->backings[i].is;
+	}
+	return shown_backing(block);
 }
 
 /* Encrypted ranges: nothing but giving the pages back ends what they held. */
-static void fit_private(struct fm_reset_step *s)
+static void fit_private(struct fm_reset_step *s, unsigned is)
 {
 	enum fm_backing backing = fm_block_backing(s->object);
 	bool ours = fmi_private_has_fd(s->object) ||
-		    (backing != FM_BACKING_ADOPTED && backing != FM_BACKING_FILE);
+		    (backing != FM_BACKING_ADOPTED && backing != FM_BACKING_FILE &&
+		     !(is & FM_RESET_BACKING_FOREIGN));
 
 	if (s->action == FM_RESET_ZERO || s->action == FM_RESET_RELOAD ||
 	    s->action == FM_RESET_LOAD)
 		refuse(s, "private: what the host stores there means nothing to the guest");
 	else if (!fmi_reset_destroys(s->action))
 		return;
-	else if (fm_block_discard_inhibited(s->object))
+	else if (is & FM_RESET_BACKING_PINNED)
 		refuse(s, "private and pinned: not resettable, its pages cannot be given back");
 	else if (!ours)
 		refuse(s, "private in memory that is not ours to give back: not resettable");
@@ -270,11 +298,10 @@ static void fit_private(struct fm_reset_step *s)
 		s->due |= FM_RESET_DUE_HOST;
 }
 
-static void fit_read_only(struct fm_reset_step *s)
+static void fit_read_only(struct fm_reset_step *s, unsigned is)
 {
-	bool shared = fm_block_flags(s->object) & FM_BLOCK_SHARED;
-
-	if (s->action == FM_RESET_RELOAD || (s->action == FM_RESET_ZERO && !shared))
+	if (s->action == FM_RESET_RELOAD ||
+	    (s->action == FM_RESET_ZERO && !(is & FM_RESET_BACKING_SHARED)))
 		because(s, FM_RESET_KEEP, "mapped read-only: the guest stored nothing in it");
 	else if (fmi_reset_destroys(s->action) || s->action == FM_RESET_ACKNOWLEDGE)
 		refuse(s, "mapped read-only: cannot be cleared");
@@ -292,27 +319,26 @@ static void fit_host_device(const struct planner *p, struct fm_reset_step *s)
 
 static void fit_backing(const struct planner *p, struct fm_reset_step *s)
 {
-	unsigned flags = fm_block_flags(s->object);
+	unsigned is = backing_of(p, s->object);
 	bool changes;
 
 	if (s->role == FM_ROLE_PRIVATE) {
-		fit_private(s);
+		fit_private(s, is);
 		return;
 	}
-	if (flags & FM_BLOCK_HOST_DEVICE)
+	if (is & FM_RESET_BACKING_HOST_DEVICE)
 		fit_host_device(p, s);
-	if (flags & FM_BLOCK_READONLY)
-		fit_read_only(s);
-	if (fmi_reset_destroys(s->action) && needs_consent(s->object))
-		refuse(s, fm_block_backing(s->object) == FM_BACKING_ADOPTED
-				  ? "the caller's memory: zeroed only with FM_BLOCK_CONSENT"
-				  : "a file that was there before: zeroed only with "
-				    "FM_BLOCK_CONSENT");
+	if (is & FM_RESET_BACKING_READ_ONLY)
+		fit_read_only(s, is);
+	if (fmi_reset_destroys(s->action) && is & FM_RESET_BACKING_FOREIGN &&
+	    !(is & FM_RESET_BACKING_CONSENT))
+		refuse(s, "memory or a file that was there before: zeroed only with consent "
+			  "(FM_BLOCK_CONSENT)");
 	changes = fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD ||
 		  s->action == FM_RESET_LOAD;
-	if (changes && flags & FM_BLOCK_SHARED)
+	if (changes && is & FM_RESET_BACKING_SHARED)
 		s->due |= FM_RESET_DUE_QUIESCE;
-	if ((changes || s->action == FM_RESET_FLUSH_KEEP) && reaches_file(s->object))
+	if ((changes || s->action == FM_RESET_FLUSH_KEEP) && is & FM_RESET_BACKING_PERSISTENT)
 		s->due |= FM_RESET_DUE_PERSIST;
 	if (s->action == FM_RESET_FLUSH_KEEP)
 		s->due |= FM_RESET_DUE_FLUSH;
@@ -327,15 +353,15 @@ static void fit_backing(const struct planner *p, struct fm_reset_step *s)
 static bool leaves(const struct planner *p, const struct fm_reset_step *s)
 {
 	enum fm_reset_action want = fmi_reset_cell(s->role, p->r->kind, p->overwrite)->action;
-	unsigned flags = fm_block_flags(s->object);
+	unsigned is = backing_of(p, s->object);
 
 	if (!fmi_reset_destroys(want) && want != FM_RESET_RELOAD)
 		return false;
 	if (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD)
 		return false;
-	if (flags & FM_BLOCK_HOST_DEVICE)
+	if (is & FM_RESET_BACKING_HOST_DEVICE)
 		return !p->r->host_devices_reset;
-	return !(flags & FM_BLOCK_READONLY) || s->action == FM_RESET_REFUSE;
+	return !(is & FM_RESET_BACKING_READ_ONLY) || s->action == FM_RESET_REFUSE;
 }
 
 static struct fm_reset_step *new_step(struct planner *p)

@@ -99,6 +99,23 @@ struct fm_reset_saved {
 	size_t digest_len;  /* bytes */
 };
 
+/* What the host's memory under a block is; bits. It chooses no action, but what must not be done. */
+enum fm_reset_backing_bit {
+	FM_RESET_BACKING_SHARED = 1 << 0,     /* others may store to it: due quiesce */
+	FM_RESET_BACKING_PERSISTENT = 1 << 1, /* a file or persistent memory: due persist */
+	FM_RESET_BACKING_FOREIGN = 1 << 2,    /* it was there before us: zeroed with consent only */
+	FM_RESET_BACKING_CONSENT = 1 << 3,    /* given */
+	FM_RESET_BACKING_HOST_DEVICE = 1 << 4, /* a device of the host: never written */
+	FM_RESET_BACKING_READ_ONLY = 1 << 5,
+	FM_RESET_BACKING_PINNED = 1 << 6, /* its pages cannot be given back */
+};
+
+/* The host knows better than what the block itself shows: instead of that. */
+struct fm_reset_backing {
+	const char *block;
+	unsigned is; /* enum fm_reset_backing_bit */
+};
+
 /* All pointers are borrowed for the call. */
 struct fm_reset_request {
 	size_t struct_size; /* sizeof(struct fm_reset_request) */
@@ -122,6 +139,8 @@ struct fm_reset_request {
 	size_t nsanitize;
 	const struct fm_reset_saved *saved; /* kind snapshot */
 	size_t nsaved;
+	const struct fm_reset_backing *backings; /* of blocks that are not what they show */
+	size_t nbackings;
 };
 
 /* --- the plan ----------------------------------------------------------------------------- */

@@ -238,18 +238,28 @@ static void acknowledging_clears_the_bit_alone_at_a_system_reset(void **state)
 	fm_machine_free(m);
 }
 
+static void see_the_request(void *ctx, enum fm_reset_phase phase, const struct fm_reset_step *s)
+{
+	struct fm_machine *m = ctx;
+
+	if (phase <= FM_RESET_PHASE_ACKNOWLEDGE &&
+	    (!s || phase < FM_RESET_PHASE_ACKNOWLEDGE || s->role == FM_ROLE_PPI))
+		assert_int_equal(page_of(m)[FM_PPI_MEMORY_OVERWRITE], FM_PPI_CLEAR_MEMORY);
+}
+
 /* The device's own reset would zero the page first. */
 static void a_presence_page_device_keeps_the_request_until_the_end_of_a_power_on(void **state)
 {
 	struct fm_machine *m = make_all(FM_BACKING_ANON);
 	struct fm_ppi_config cfg = { .struct_size = sizeof(cfg), .block = of(m, FM_ROLE_PPI) };
 	struct fm_dev *dev;
-	struct host h = { 0 };
 
+	drop_private(m);
 	assert_int_equal(fm_ppi_new(&dev, &cfg, NULL), 0);
 	assert_int_equal(fm_machine_add_dev(m, dev, NULL), 0);
 	page_of(m)[FM_PPI_MEMORY_OVERWRITE] = FM_PPI_CLEAR_MEMORY;
-	assert_int_equal(do_reset(m, REQUEST(.kind = FM_RESET_POWER_ON), host_options(&h), NULL),
+	assert_int_equal(do_reset(m, REQUEST(.kind = FM_RESET_POWER_ON),
+				  *OPTIONS(.ctx = m, .progress = see_the_request), NULL),
 			 0);
 	assert_true(all_bytes(page_of(m), 4 * PAGE, 0));
 	fm_machine_free(m);

@@ -496,6 +496,31 @@ static void what_is_due_is_in_the_plan(void **state)
 	fm_machine_free(m);
 }
 
+static void what_the_host_says_of_a_backing_counts_instead_of_what_the_block_shows(void **state)
+{
+	struct fm_machine *m = machine_make();
+	struct fm_reset_backing is = { .block = "ram" };
+	struct fm_reset_request r = {
+		.struct_size = sizeof(r), .kind = FM_RESET_POWER_ON, .backings = &is, .nbackings = 1
+	};
+	struct fm_reset_plan *plan;
+
+	add(m, "ram", FM_ROLE_RAM, FM_BACKING_MEMFD);
+	is.is = FM_RESET_BACKING_PERSISTENT;
+	plan = plan_of(m, &r);
+	assert_int_equal(step_of(plan, "ram")->due, FM_RESET_DUE_PERSIST);
+	fm_reset_plan_free(plan);
+	is.is = FM_RESET_BACKING_FOREIGN;
+	assert_int_equal(action_of(m, "ram", &r), FM_RESET_REFUSE);
+	is.is |= FM_RESET_BACKING_CONSENT;
+	assert_int_equal(action_of(m, "ram", &r), FM_RESET_ZERO);
+	is.is = FM_RESET_BACKING_HOST_DEVICE;
+	assert_int_equal(action_of(m, "ram", &r), FM_RESET_KEEP);
+	is.block = "rom";
+	plan_fails(m, &r, FM_ERR_NOT_FOUND, "backings: \"rom\"");
+	fm_machine_free(m);
+}
+
 static void a_plan_changes_no_byte(void **state)
 {
 	struct fm_machine *m = machine_make();
@@ -536,6 +561,8 @@ int main(void)
 		cmocka_unit_test(host_device_memory_is_never_written),
 		cmocka_unit_test(a_rom_is_reloaded_by_its_device_or_by_the_host),
 		cmocka_unit_test(what_is_due_is_in_the_plan),
+		cmocka_unit_test(
+			what_the_host_says_of_a_backing_counts_instead_of_what_the_block_shows),
 		cmocka_unit_test(a_plan_changes_no_byte),
 	};
 
