@@ -57,10 +57,11 @@ static int read_mode(const struct fm_fdt_node *node, struct fm_vram_mode *mode,
 }
 
 static int make_block(struct fm_block **out, struct fm_machine *machine, const char *name,
-		      uint64_t len, struct fm_error *err)
+		      uint64_t len, enum fm_backing backing, struct fm_error *err)
 {
 	struct fm_block_config cfg = { .struct_size = sizeof(cfg),
 				       .name = name,
+				       .backing = backing,
 				       .role = FM_ROLE_VRAM,
 				       .caching = FM_CACHING_WRITE_COMBINING,
 				       .len = len };
@@ -113,7 +114,8 @@ int fm_vram_fdt_build(const struct fm_fdt_node *node, struct fm_machine *machine
 				    fm_fdt_node_source(node), fm_fdt_node_path(node),
 				    (unsigned long long)len, (unsigned long long)LEN_MAX);
 	snprintf(name, sizeof(name), "framebuffer@%llx", (unsigned long long)gpa);
-	rc = make_block(&block, machine, name, len, err);
+	rc = make_block(&block, machine, name, len,
+			ctx ? *(const enum fm_backing *)ctx : FM_BACKING_ANON, err);
 	if (!rc)
 		rc = make_dev(&dev, machine, block, &mode, err);
 	if (rc)

@@ -24,6 +24,7 @@ struct node {
 	unsigned chips;
 	uint64_t sector_len;
 	enum fm_flash_narrow narrow;
+	enum fm_backing backing;
 };
 
 static int bad(const struct fm_fdt_node *fdt, struct fm_error *err, const char *prop,
@@ -48,6 +49,7 @@ static int read_node(struct node *node, const struct fm_flash_fdt_options *o, st
 			   "a multiple of the chips side by side");
 	node->sector_len = o->sector_len ? o->sector_len : DEFAULT_SECTOR;
 	node->narrow = o->narrow;
+	node->backing = o->backing;
 	return 0;
 }
 
@@ -83,6 +85,7 @@ static int make_block(struct fm_block **out, const struct node *node, const char
 		.struct_size = sizeof(cfg),
 		.name = name,
 		.role = next_role(node->machine),
+		.backing = node->backing,
 		.len = len,
 	};
 	int rc = fm_block_new(out, &cfg, err);
@@ -175,6 +178,11 @@ int fm_flash_fdt_build(const struct fm_fdt_node *fdt, struct fm_machine *machine
 	int count;
 	int rc = ctx ? fmi_config_copy(&o, sizeof(o), ctx, "fm_flash_fdt_options", err) : 0;
 
+	if (!rc && o.backing != FM_BACKING_ANON && o.backing != FM_BACKING_MEMFD)
+		rc = fm_error_set(err, FM_ERR_ARG, 0,
+				  "fm_flash_fdt_options.backing: %s, expected anonymous memory or "
+				  "memfd",
+				  fm_backing_name(o.backing));
 	if (!rc)
 		rc = read_node(&node, &o, err);
 	if (rc)

@@ -132,6 +132,35 @@ FM_API int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t
 			       const struct fm_fdt_binding *bindings, size_t count,
 			       const struct fm_fdt_options *options, struct fm_error *err);
 
+/* --- blocks of any role --------------------------------------------------------------------------- */
+
+/* ctx of fm_block_fdt_build(). */
+struct fm_block_fdt_options {
+	size_t struct_size; /* sizeof(struct fm_block_fdt_options) */
+	/* Every block is a memfd, whatever backing the node names: no file is opened or made. */
+	bool memfd;
+	/*
+	 * Make the device over the block, of which `node` may be asked; NULL = fm_ram_new(). The
+	 * machine takes it over.
+	 */
+	int (*device)(void *ctx, const struct fm_fdt_node *node, struct fm_block *block,
+		      struct fm_dev **out, struct fm_error *err);
+	/* Told what the node says of the memory: enum fm_reset_backing_bit (reset.h). NULL: nobody. */
+	int (*declared)(void *ctx, const struct fm_block *block, unsigned backing,
+			struct fm_error *err);
+	void *ctx;
+};
+
+/*
+ * A struct fm_fdt_binding's build() for "firmem,memory" and "pmem-region": a block of any role, with
+ * windows, hidden or without; docs/machines.md has the properties. ctx is a struct
+ * fm_block_fdt_options (NULL = its defaults). FM_ERR_FORMAT (a property lies: named), FM_ERR_NOT_FOUND
+ * (a property, or the block that an alias names), and as fm_block_new(), fm_private_enable() and
+ * fm_space_add().
+ */
+FM_API int fm_block_fdt_build(const struct fm_fdt_node *node, struct fm_machine *machine,
+			      struct fm_space *space, void *ctx, struct fm_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -405,6 +405,7 @@ struct fm_flash_fdt_options {
 	uint64_t sector_len; /* bytes of a bank's block; 0 = 256 KiB */
 	unsigned chips;      /* chips side by side; 0 = 2 (1 where bank-width is 1) */
 	enum fm_flash_narrow narrow;
+	enum fm_backing backing; /* of the blocks: anonymous or memfd */
 };
 FM_API int fm_flash_fdt_build(const struct fm_fdt_node *node, struct fm_machine *machine,
 			      struct fm_space *space, void *ctx, struct fm_error *err);

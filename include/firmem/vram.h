@@ -85,7 +85,8 @@ FM_API int fm_vram_screenshot(struct fm_dev *dev, const char *path, const struct
 /*
  * A struct fm_fdt_binding's build() for "simple-framebuffer" (Devicetree bindings, display): a block of
  * role vram, a device and a window named "framebuffer@ADDRESS", of the node's reg, width, height,
- * stride and format. FM_ERR_FORMAT, FM_ERR_NOT_FOUND and as for memory nodes. `ctx` is not used. Not
+ * stride and format. FM_ERR_FORMAT, FM_ERR_NOT_FOUND and as for memory nodes. `ctx` is NULL, or points to
+ * an enum fm_backing for the block: anonymous (NULL) or memfd. Not
  * in a library built without libfdt.
  */
 FM_API int fm_vram_fdt_build(const struct fm_fdt_node *node, struct fm_machine *machine,

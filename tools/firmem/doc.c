@@ -124,3 +124,25 @@ bool doc_number(const struct doc *value, uint64_t *out)
 	*out = (uint64_t)json_integer_value(of(value));
 	return true;
 }
+
+bool doc_is_object(const struct doc *value)
+{
+	return value && json_is_object(of(value));
+}
+
+const char *doc_key(const struct doc *object, size_t n)
+{
+	void *at = json_object_iter(of(object));
+
+	while (at && n--)
+		at = json_object_iter_next(of(object), at);
+	return at ? json_object_iter_key(at) : NULL;
+}
+
+bool doc_bool(const struct doc *value, bool *out)
+{
+	if (!value || !json_is_boolean(of(value)))
+		return false;
+	*out = json_is_true(of(value));
+	return true;
+}

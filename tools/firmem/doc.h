@@ -36,6 +36,11 @@ struct doc *doc_parse(const void *bytes, size_t len, char why[160]);
 const struct doc *doc_get(const struct doc *object, const char *key);
 const struct doc *doc_nth(const struct doc *array, size_t n);
 bool doc_is_array(const struct doc *value);
+bool doc_is_object(const struct doc *value);
+/* The object's n-th key, in the order of the text; NULL behind the last. */
+const char *doc_key(const struct doc *object, size_t n);
+/* False where it is neither true nor false. */
+bool doc_bool(const struct doc *value, bool *out);
 /* Its text, or NULL where it is none (or has a NUL in it). */
 const char *doc_text(const struct doc *value);
 /* False where it is no integer of 0 or more. */
