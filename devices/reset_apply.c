@@ -302,24 +302,24 @@ static int persist(struct apply *a, const struct fm_reset_step *s, struct fm_res
  */
 static int acknowledge(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
-	uint8_t *page = fm_block_ptr(s->object);
+	uint8_t *page = (uint8_t *)fm_block_ptr(s->object) + s->start;
+	uint64_t at = FM_PPI_MEMORY_OVERWRITE - s->start;
 	bool whole = a->plan->kind != FM_RESET_SYSTEM;
 
 	if (s->action != FM_RESET_ACKNOWLEDGE)
 		return 0;
 	if (whole) {
-		memset(page, 0, FM_PPI_MEMORY_OVERWRITE);
-		memset(page + FM_PPI_MEMORY_OVERWRITE + 1, 0,
-		       (size_t)(s->size - FM_PPI_MEMORY_OVERWRITE - 1));
+		memset(page, 0, (size_t)at);
+		memset(page + at + 1, 0, (size_t)(s->size - at - 1));
 	}
-	__atomic_and_fetch(page + FM_PPI_MEMORY_OVERWRITE,
-			   (uint8_t)(whole ? 0 : ~FM_PPI_CLEAR_MEMORY), __ATOMIC_SEQ_CST);
-	if (fm_dirty_mark(fm_block_dirty(s->object), 0, s->size))
+	__atomic_and_fetch(page + at, (uint8_t)(whole ? 0 : ~FM_PPI_CLEAR_MEMORY),
+			   __ATOMIC_SEQ_CST);
+	if (fm_dirty_mark(fm_block_dirty(s->object), s->start, s->size))
 		a->report.effects |= FM_EFF_DIRTY;
 	r->action = s->action;
 	r->written = whole ? s->size : 1;
 	a->report.acknowledged = true;
-	return fm_block_sync(s->object, 0, s->size, a->err);
+	return fm_block_sync(s->object, s->start, s->size, a->err);
 }
 
 /* --- phases ------------------------------------------------------------------------------- */

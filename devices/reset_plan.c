@@ -100,9 +100,12 @@ static int check_request(const struct planner *p, struct fm_error *err)
 	return rc ? rc : check_names(p, err);
 }
 
-static bool has_request(const struct fm_block *block)
+/* Is the guest's request in the range, for the host to see? */
+static bool has_request(const struct fm_block *block, uint64_t start, uint64_t size)
 {
-	return fm_block_role(block) == FM_ROLE_PPI && fm_block_len(block) > FM_PPI_MEMORY_OVERWRITE;
+	return fm_block_role(block) == FM_ROLE_PPI && start <= FM_PPI_MEMORY_OVERWRITE &&
+	       size > FM_PPI_MEMORY_OVERWRITE - start &&
+	       !fm_private_at(block, FM_PPI_MEMORY_OVERWRITE, NULL);
 }
 
 static unsigned who_asks(const struct planner *p)
@@ -114,7 +117,7 @@ static unsigned who_asks(const struct planner *p)
 	fm_machine_foreach_block (p->machine, FM_WALK_ALL, block) {
 		const uint8_t *page = fm_block_ptr(block);
 
-		if (has_request(block) &&
+		if (has_request(block, 0, fm_block_len(block)) &&
 		    fmi_mem_load8(page + FM_PPI_MEMORY_OVERWRITE) & FM_PPI_CLEAR_MEMORY)
 			by |= FM_OVERWRITE_BY_PPI;
 	}
@@ -217,10 +220,20 @@ static void sanitize(const struct planner *p, struct fm_reset_step *s)
 	}
 }
 
+/* A part of a presence page without the request is a page without one. */
+static const struct fmi_reset_cell *cell_of(const struct planner *p, const struct fm_reset_step *s)
+{
+	const struct fmi_reset_cell *cell = fmi_reset_cell(s->role, p->r->kind, p->overwrite);
+
+	if (cell->action == FM_RESET_ACKNOWLEDGE && !has_request(s->object, s->start, s->size))
+		return fmi_reset_cell(s->role, p->r->kind, false);
+	return cell;
+}
+
 /* The action as matrix, overrides and sanitize have it. */
 static int decide(const struct planner *p, struct fm_reset_step *s)
 {
-	const struct fmi_reset_cell *cell = fmi_reset_cell(s->role, p->r->kind, p->overwrite);
+	const struct fmi_reset_cell *cell = cell_of(p, s);
 	bool nonvolatile = fm_role_nonvolatile(s->role);
 	bool streamed = *s->block && !(fm_block_flags(s->object) & FM_BLOCK_NO_MIGRATE);
 	int rc = 0;
@@ -240,6 +253,12 @@ static int decide(const struct planner *p, struct fm_reset_step *s)
 }
 
 /* --- what the host's backing allows ----------------------------------------------------------- */
+
+/* Is it all of its block? */
+static bool is_whole(const struct fm_reset_step *s)
+{
+	return s->size == fm_block_len(s->object);
+}
 
 /* What the block itself shows. */
 static unsigned shown_backing(const struct fm_block *block)
@@ -342,9 +361,13 @@ static void fit_backing(const struct planner *p, struct fm_reset_step *s)
 		s->due |= FM_RESET_DUE_PERSIST;
 	if (s->action == FM_RESET_FLUSH_KEEP)
 		s->due |= FM_RESET_DUE_FLUSH;
+	/* A device reloads all of its block, private ranges too. */
 	if (s->action == FM_RESET_LOAD ||
-	    (s->action == FM_RESET_RELOAD && !fmi_reset_reloader(p->machine, s->object)))
+	    (s->action == FM_RESET_RELOAD &&
+	     (!is_whole(s) || !fmi_reset_reloader(p->machine, s->object))))
 		s->due |= FM_RESET_DUE_HOST;
+	if (s->action == FM_RESET_ZERO && fm_role_nonvolatile(s->role) && !is_whole(s))
+		refuse(s, "sanitize of a block that is private in part");
 }
 
 /* --- steps -------------------------------------------------------------------------------- */
@@ -398,8 +421,6 @@ static int plan_range(struct planner *p, struct fm_block *block, enum fm_role ro
 	if (rc)
 		return rc;
 	fit_backing(p, s);
-	if (s->action == FM_RESET_ACKNOWLEDGE && !has_request(block))
-		because(s, FM_RESET_KEEP, "too short to hold a request");
 	if (!p->left && leaves(p, s))
 		p->left = block;
 	p->plan->refused |= s->action == FM_RESET_REFUSE;

@@ -1,37 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/reset_fixture.h"
+#include "tests/unit/reset_letters.h"
 #include "tests/unit/tmpdir.h"
 
 #define KIND(kind) (1u << (kind))
 
 /* --- the matrix --------------------------------------------------------------------------- */
-
-/*
- * The matrix again, written by hand: a letter for each kind in the order of enum fm_reset_kind, without
- * and with a request. K keep, Z zero, R reload, F flush-keep, L load, D discard, U unplug, B rebuild,
- * N refuse, A acknowledge.
- */
-static const char letters[] = "KZRFLDUBNA";
-
-static const char *const expected[FM_ROLE_COUNT][2] = {
-	[FM_ROLE_RAM] = { "ZKKKLD", "ZZKKLD" },
-	[FM_ROLE_DIMM] = { "ZKKKLD", "ZZKKLD" },
-	[FM_ROLE_VIRTIO_MEM] = { "UUKKLD", "UUKKLD" },
-	[FM_ROLE_ROM] = { "RRKKLR", "RRKKLR" },
-	[FM_ROLE_OPTION_ROM] = { "RRKKLR", "RRKKLR" },
-	[FM_ROLE_FLASH_CODE] = { "FFFKKF", "FFFKKF" },
-	[FM_ROLE_FLASH_VARS] = { "FFFKLF", "FFFKLF" },
-	[FM_ROLE_VRAM] = { "ZKKKLZ", "ZZKKLZ" },
-	[FM_ROLE_NVDIMM] = { "FFFKKF", "FFFKKF" },
-	[FM_ROLE_LABEL] = { "FFFKKF", "FFFKKF" },
-	[FM_ROLE_VIRTIO_PMEM] = { "FFFKKF", "FFFKKF" },
-	[FM_ROLE_TABLE] = { "RRKKLR", "RRKKLR" },
-	[FM_ROLE_DEVICE] = { "ZZKKLZ", "ZZKKLZ" },
-	[FM_ROLE_PPI] = { "ZKKKLZ", "AAKKKA" },
-	[FM_ROLE_SMRAM] = { "ZKKKLD", "ZZKKLD" },
-	[FM_ROLE_PRIVATE] = { "DNNKNB", "BBNKNB" },
-	[FM_ROLE_S3_PRESERVED] = { "ZKKKLD", "ZZKKLD" },
-};
 
 static void every_cell_is_what_the_table_says_and_has_a_reason(void **state)
 {
@@ -41,9 +15,9 @@ static void every_cell_is_what_the_table_says_and_has_a_reason(void **state)
 			const char *reason = NULL;
 			enum fm_reset_action action = fm_reset_default(
 				(enum fm_role)role, kind, cell >= FM_RESET_COUNT, &reason);
-			char want = expected[role][cell >= FM_RESET_COUNT][kind];
+			char want = reset_matrix[role][cell >= FM_RESET_COUNT][kind];
 
-			if (letters[action] != want || !reason || strlen(reason) < 8)
+			if (reset_letters[action] != want || !reason || strlen(reason) < 8)
 				fail_msg("%s, %s: %s (%s), expected %c", fm_role_name(role),
 					 fm_reset_kind_name(kind), fm_reset_action_name(action),
 					 reason ? reason : "no reason", want);
