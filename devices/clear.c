@@ -43,33 +43,27 @@ static struct range range_of(const struct fm_block *block, uint64_t off, uint64_
 			       .len = len };
 }
 
-/* --- the dirty log ---------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
-/* Runs to mark once they are changed: marks before a change could be harvested with the old bytes. */
+/* What may hold something, found once: to decide, to write, and to mark once it is changed. */
 struct runs {
 	uint64_t *pairs; /* offset, length */
 	size_t count;
 	size_t room;
+	uint64_t bytes;
 	bool lost; /* no memory to note one */
-	bool wanted;
 };
 
-static bool somebody_listens(const struct fm_block *block)
+static void note(void *ctx, uint64_t off, uint64_t len)
 {
-	for (unsigned i = 0; i < FM_DIRTY_CLIENTS; i++) {
-		if (fm_dirty_active(fm_block_dirty(block), i))
-			return true;
-	}
-	return false;
-}
+	struct runs *runs = ctx;
 
-static void note(struct runs *runs, uint64_t off, uint64_t len)
-{
-	if (!runs->wanted || runs->lost)
+	runs->bytes += len;
+	if (runs->lost)
 		return;
 	if (runs->count == runs->room) {
 		size_t room = runs->room ? 2 * runs->room : 64;
-		uint64_t *grown = reallocarray(runs->pairs, room, 2 * sizeof(*grown));
+		uint64_t *grown = realloc(runs->pairs, room * 2 * sizeof(*grown));
 
 		if (!grown) {
 			runs->lost = true;
@@ -82,17 +76,32 @@ static void note(struct runs *runs, uint64_t off, uint64_t len)
 	runs->pairs[2 * runs->count++ + 1] = len;
 }
 
-static bool mark(const struct range *r, struct runs *runs)
+static void each(const struct range *r, const struct runs *runs, fmi_run_fn *run, void *ctx)
+{
+	if (runs->lost)
+		fmi_populated_each(r->block, r->off, r->len, run, ctx);
+	for (size_t i = 0; !runs->lost && i < runs->count; i++)
+		run(ctx, runs->pairs[2 * i], runs->pairs[2 * i + 1]);
+}
+
+/* A mark before the change could be harvested with the old bytes. */
+static bool mark(const struct range *r, const struct runs *runs)
 {
 	struct fm_dirty *log = fm_block_dirty(r->block);
-	bool dirty = false;
+	bool dirty = runs->lost && fm_dirty_mark(log, r->off, r->len);
 
-	if (runs->lost)
-		dirty = fm_dirty_mark(log, r->off, r->len);
 	for (size_t i = 0; !runs->lost && i < runs->count; i++)
 		dirty |= fm_dirty_mark(log, runs->pairs[2 * i], runs->pairs[2 * i + 1]);
-	free(runs->pairs);
 	return dirty;
+}
+
+static bool somebody_listens(const struct fm_block *block)
+{
+	for (unsigned i = 0; i < FM_DIRTY_CLIENTS; i++) {
+		if (fm_dirty_active(fm_block_dirty(block), i))
+			return true;
+	}
+	return false;
 }
 
 /* --- releasing -------------------------------------------------------------------------------- */
@@ -158,94 +167,99 @@ static bool stays(const struct fm_block *block)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-struct writing {
-	const struct range *r;
-	struct runs *runs;
-	uint64_t written;
-	bool look; /* read before writing: most may be zero, and not there */
-};
-
 static bool all_equal(const uint8_t *p, size_t len, uint8_t byte)
 {
 	return !len || (*p == byte && !memcmp(p, p + 1, len - 1));
 }
 
-static void write_piece(struct writing *w, uint64_t off, uint64_t len)
-{
-	memset(w->r->host + off, 0, (size_t)len);
-	w->written += len;
-	note(w->runs, off, len);
-}
+struct writing {
+	const struct range *r;
+	struct runs written;
+};
 
 static void write_run(void *ctx, uint64_t off, uint64_t len)
 {
 	struct writing *w = ctx;
 
-	if (!w->look) {
-		write_piece(w, off, len);
-		return;
-	}
+	memset(w->r->host + off, 0, (size_t)len);
+	note(&w->written, off, len);
+}
+
+/* Read before writing: most may be zero, and not there. */
+static void write_where_needed(void *ctx, uint64_t off, uint64_t len)
+{
+	struct writing *w = ctx;
+
 	for (uint64_t end = off + len; off < end; off += CHUNK) {
 		size_t n = (size_t)fmi_min_u64(CHUNK, end - off);
 
 		if (!all_equal(w->r->host + off, n, 0))
-			write_piece(w, off, n);
+			write_run(w, off, n);
 	}
 }
 
-static uint64_t write_zeros(const struct range *r, struct runs *runs)
+static void write_zeros(const struct range *r, const struct runs *there, struct fmi_cleared *out)
 {
 	/* Reading a hole of shared memory fills it: then a look saves nothing. */
-	bool shared = fm_block_flags(r->block) & FM_BLOCK_SHARED;
-	struct writing w = { .r = r,
-			     .runs = runs,
-			     .look = fmi_populated_by(r->block) == FMI_POPULATED_ALL && !shared };
+	bool look = fmi_populated_by(r->block) == FMI_POPULATED_ALL &&
+		    !(fm_block_flags(r->block) & FM_BLOCK_SHARED);
+	struct writing w = { .r = r };
 
-	fmi_populated_each(r->block, r->off, r->len, write_run, &w);
-	return w.written;
+	each(r, there, look ? write_where_needed : write_run, &w);
+	out->written += w.written.bytes;
+	if (somebody_listens(r->block))
+		out->dirty |= mark(r, &w.written);
+	free(w.written.pairs);
 }
 
 /* --- zero --------------------------------------------------------------------------------- */
 
-struct counting {
-	struct runs *runs;
-	uint64_t bytes;
-};
-
-static void count_run(void *ctx, uint64_t off, uint64_t len)
+/* To give pages back costs more than to write them where most of them are there: measured. */
+static bool release_is_dear(const struct range *r, uint64_t there)
 {
-	struct counting *c = ctx;
-
-	c->bytes += len;
-	note(c->runs, off, len);
+	return fmi_populated_by(r->block) != FMI_POPULATED_ALL && there > r->len / 4;
 }
 
-/* To give pages back costs more than to write them where most of them are there: measured. */
-static bool release_is_dear(const struct fm_block *block, uint64_t there, uint64_t len)
+/* Bytes of the range that are there, where that is known without a look at each page. */
+static bool count_at_once(const struct range *r, uint64_t *bytes)
 {
-	return fmi_populated_by(block) != FMI_POPULATED_ALL && there > len / 4;
+	return !r->off && r->len >= fm_block_len(r->block) && fmi_populated_bytes(r->block, bytes);
+}
+
+static bool try_release(const struct range *r, enum fm_reset_pages pages, const struct runs *there,
+			struct fmi_cleared *out)
+{
+	if (pages == FM_RESET_PAGES_RESIDENT || stays(r->block))
+		return false;
+	if (pages == FM_RESET_PAGES_AUTO && release_is_dear(r, there->bytes))
+		return false;
+	if (release(r))
+		return false;
+	out->released += there->bytes;
+	if (somebody_listens(r->block))
+		out->dirty |= mark(r, there);
+	return true;
 }
 
 void fmi_clear_zero(struct fm_block *block, uint64_t off, uint64_t len, enum fm_reset_pages pages,
 		    struct fmi_cleared *out)
 {
 	struct range r = range_of(block, off, len);
-	struct runs runs = { .wanted = somebody_listens(block) };
-	struct counting there = { .runs = &runs };
+	struct runs there = { .count = 0 };
+	bool known = count_at_once(&r, &there.bytes);
 
-	if (pages != FM_RESET_PAGES_RESIDENT && !stays(block)) {
-		fmi_populated_each(block, r.off, r.len, count_run, &there);
-		if ((pages == FM_RESET_PAGES_RELEASE ||
-		     !release_is_dear(block, there.bytes, r.len)) &&
-		    !release(&r)) {
-			out->released += there.bytes;
-			out->dirty |= mark(&r, &runs);
-			return;
-		}
-		runs.count = 0;
-	}
-	out->written += write_zeros(&r, &runs);
-	out->dirty |= mark(&r, &runs);
+	/* Which pages they are need not be known to give them back, nor where all are there. */
+	if (known && !somebody_listens(block) && try_release(&r, pages, &there, out))
+		return;
+	known = known && there.bytes >= r.len;
+	there.bytes = 0;
+	if (known)
+		note(&there, r.off, r.len);
+	else
+		fmi_populated_each(block, r.off, r.len, note, &there);
+	if (!try_release(&r, pages, &there, out))
+		write_zeros(&r, &there, out);
+	free(there.pairs);
 }
 
 /* --- verifying -------------------------------------------------------------------------------- */

@@ -217,6 +217,16 @@ static bool knows_its_data(int fd)
 	       fs.f_type == XFS_SUPER_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
+bool fmi_populated_bytes(const struct fm_block *block, uint64_t *bytes)
+{
+	struct stat st;
+
+	if (fm_block_backing(block) != FM_BACKING_MEMFD || fstat(fm_block_fd(block), &st) < 0)
+		return false;
+	*bytes = (uint64_t)st.st_blocks * 512;
+	return true;
+}
+
 static bool has_no_blocks(int fd)
 {
 	struct stat st;

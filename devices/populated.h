@@ -30,6 +30,12 @@ void fmi_populated_each(const struct fm_block *block, uint64_t off, uint64_t len
 			void *ctx);
 
 /*
+ * How many bytes of the block are backed by pages, at once and without saying which: of a memfd. False
+ * where that cannot be asked.
+ */
+bool fmi_populated_bytes(const struct fm_block *block, uint64_t *bytes);
+
+/*
  * The same by one way only: `run` is told nothing of the kind and the answer is false when the host
  * does not have it. For tests and for fmi_populated_each().
  */

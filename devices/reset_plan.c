@@ -393,7 +393,7 @@ static struct fm_reset_step *new_step(struct planner *p)
 
 	if (plan->count == p->room) {
 		size_t room = p->room ? 2 * p->room : 16;
-		struct fm_reset_step *grown = reallocarray(plan->steps, room, sizeof(*grown));
+		struct fm_reset_step *grown = realloc(plan->steps, room * sizeof(*grown));
 
 		if (!grown)
 			return NULL;
