@@ -193,8 +193,11 @@ static void override(const struct planner *p, struct fm_reset_step *s)
 	const struct fm_reset_rule *rule =
 		fmi_reset_find_rule(p->r, s->block, s->role, p->overwrite, &what);
 
-	/* A snapshot that does not fit its non-volatile contents fits no better for being told to. */
-	if (!rule || (p->r->kind == FM_RESET_SNAPSHOT && s->action == FM_RESET_REFUSE))
+	if (!rule)
+		return;
+	/* What a snapshot has of non-volatile contents is a fact, which no rule changes. */
+	if (p->r->kind == FM_RESET_SNAPSHOT && rule->action != FM_RESET_REFUSE &&
+	    (fm_role_nonvolatile(s->role) || s->action == FM_RESET_REFUSE))
 		return;
 	s->action = rule->action;
 	snprintf(s->reason, sizeof(s->reason), "%s of %s %s", what, rule->block ? "block" : "role",

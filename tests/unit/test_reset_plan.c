@@ -313,6 +313,9 @@ static void a_snapshot_needs_non_volatile_contents_carried_or_attested(void **st
 	struct fm_reset_saved saved = { .block = "nv", .carried = true };
 	struct fm_reset_request r = { .struct_size = sizeof(r), .kind = FM_RESET_SNAPSHOT };
 	const struct fm_reset_rule keep = { .role = FM_ROLE_NVDIMM, .action = FM_RESET_KEEP };
+	const struct fm_reset_rule load = { .block = "nv",
+					    .kinds = KIND(FM_RESET_SNAPSHOT),
+					    .action = FM_RESET_LOAD };
 	struct fm_machine *m = machine_make();
 	struct fm_reset_plan *plan;
 
@@ -335,6 +338,11 @@ static void a_snapshot_needs_non_volatile_contents_carried_or_attested(void **st
 	assert_int_equal(step_of(plan, "nv")->due, FM_RESET_DUE_ATTEST);
 	assert_memory_equal(step_of(plan, "nv")->digest, digest, 32);
 	fm_reset_plan_free(plan);
+	/* Nor does one load what the snapshot does not have. */
+	r.rules = &load;
+	r.nrules = 1;
+	assert_int_equal(action_of(m, "nv", &r), FM_RESET_KEEP);
+	r.nrules = 0;
 	saved.digest = NULL;
 	plan_fails(m, &r, FM_ERR_ARG, "\"nv\": expected carried, or a digest");
 	saved.block = "mv";
