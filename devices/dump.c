@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <firmem/dump.h>
+#include <firmem/private.h>
 
 #include "devices/bytes.h"
 #include "devices/config.h"
@@ -42,6 +43,7 @@ struct dump {
 	const struct fm_dump_config *cfg;
 	struct segment *segments;
 	size_t nsegments;
+	size_t segments_room;
 	uint8_t *head; /* everything before the memory */
 	size_t head_len;
 	size_t head_room;
@@ -56,23 +58,69 @@ static bool chosen(const struct dump *d, const struct fm_block *block)
 	return block && (d->cfg->roles & FM_DUMP_ROLE(fm_block_role(block)));
 }
 
+/* 0 or FM_ERR_NOMEM. */
+static int add_segment(struct dump *d, const struct segment *segment)
+{
+	if (d->nsegments == d->segments_room) {
+		size_t room = d->segments_room ? 2 * d->segments_room : 64;
+		struct segment *grown = realloc(d->segments, room * sizeof(*grown));
+
+		if (!grown)
+			return FM_ERR_NOMEM;
+		d->segments = grown;
+		d->segments_room = room;
+	}
+	d->segments[d->nsegments++] = *segment;
+	d->result.bytes += segment->len;
+	return 0;
+}
+
+/* The parts of a range that are not the guest's alone: of those the host would dump ciphertext. */
+static int add_range(struct dump *d, const struct fm_range *r)
+{
+	bool all = fm_private_dumpable(r->block);
+	uint64_t run;
+	int rc = 0;
+
+	for (uint64_t off = 0; !rc && off < r->len; off += run) {
+		bool private = fm_private_at(r->block, r->block_off + off, &run) && !all;
+
+		run = all ? r->len : fmi_min_u64(run, r->len - off);
+		if (private)
+			d->result.private_bytes += run;
+		else
+			rc = add_segment(
+				d, &(struct segment){ r->gpa + off, run,
+						      (const uint8_t *)fm_block_ptr(r->block) +
+							      r->block_off + off });
+	}
+	return rc;
+}
+
 static int add_segments(struct dump *d, const struct fm_view *view, struct fm_error *err)
 {
-	d->segments = calloc(fm_view_count(view) + 1, sizeof(*d->segments));
-	if (!d->segments)
-		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", d->cfg->path);
 	for (size_t i = 0; i < fm_view_count(view); i++) {
 		const struct fm_range *r = fm_view_range(view, i);
 
-		if (!chosen(d, r->block))
-			continue;
-		d->segments[d->nsegments++] =
-			(struct segment){ r->gpa, r->len,
-					  (const uint8_t *)fm_block_ptr(r->block) + r->block_off };
-		d->result.bytes += r->len;
+		if (chosen(d, r->block) && add_range(d, r))
+			return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory",
+					    d->cfg->path);
 	}
 	d->result.segments = d->nsegments;
 	return 0;
+}
+
+/* Bytes of a block that are the guest's alone, and that it does not let the host dump. */
+static uint64_t own(const struct fm_block *block)
+{
+	uint64_t len = 0;
+	uint64_t run;
+
+	if (fm_private_dumpable(block))
+		return 0;
+	for (uint64_t off = 0; off < fm_block_len(block); off += run)
+		len += fm_private_at(block, off, &run) ? run : 0;
+	return len;
 }
 
 /* Bytes of a block that the view shows. */
@@ -191,6 +239,8 @@ static bool put_exclusions(struct dump *d, const struct fm_view *view)
 			d->result.hidden += total - seen;
 			ok = ok && say(&text, &len, block, "hidden", total - seen);
 		}
+		if (chosen(d, block) && own(block))
+			ok = ok && say(&text, &len, block, "private", own(block));
 	}
 	ok = ok && put_note(d, "firmem", NT_FIRMEM, text, len);
 	free(text);

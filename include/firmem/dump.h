@@ -54,6 +54,8 @@ struct fm_dump_result {
 	uint64_t written; /* of those, not in a hole of the file: pages that are not all 0 */
 	size_t excluded;  /* blocks that are not in the dump */
 	uint64_t hidden;  /* bytes of chosen blocks that no address shows, and that are not in it */
+	/* Of chosen blocks, shown, but private to an encrypted guest (private.h): not in it either. */
+	uint64_t private_bytes;
 };
 
 /*

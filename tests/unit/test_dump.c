@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <firmem/dump.h>
+#include <firmem/private.h>
 #include <firmem/ram.h>
 #include <firmem/rom.h>
 
@@ -120,6 +121,38 @@ static void a_dump_has_the_chosen_roles_where_the_guest_sees_them(void **state)
 	assert_non_null(strstr(text, "bios: role rom: not chosen, 0x10000 bytes"));
 	assert_non_null(strstr(text, "nvdimm0: role nvdimm: not chosen, 0x100000 bytes"));
 	fm_machine_free(w.machine);
+}
+
+static void what_is_private_is_left_out_and_told_unless_the_guest_lets_it_be_debugged(void **state)
+{
+	const char *path = tmpdir_path(state, "core");
+
+	for (unsigned debug = 0; debug < 2; debug++) {
+		const struct fm_private_config private = { .struct_size = sizeof(private),
+							   .debug = debug };
+		struct fm_dump_result result;
+		struct world w;
+		struct fm_dump_config cfg;
+		struct fm_block *dimm;
+		char *text;
+
+		init(&w);
+		dimm = fm_machine_block(w.machine, "dimm0");
+		memcpy((uint8_t *)fm_block_ptr(dimm) + MIB, "ciphertext", 10);
+		assert_int_equal(fm_private_enable(dimm, &private, NULL), 0);
+		assert_int_equal(fm_private_convert(dimm, MIB, 64 * KIB, true, NULL), 0);
+		cfg = config(&w, path);
+		assert_int_equal(fm_dump_write(&cfg, &result, NULL), 0);
+		assert_int_equal(result.private_bytes, debug ? 0 : 64 * KIB);
+		assert_int_equal(result.segments, debug ? 3 : 4);
+		text = output("strings %s", path);
+		assert_int_equal(strstr(text, "ciphertext") != NULL, debug);
+		assert_int_equal(strstr(text, "dimm0: role dimm: private, 0x10000 bytes") == NULL,
+				 debug);
+		assert_non_null(strstr(text, "last."));
+		fm_machine_free(w.machine);
+		unlink(path);
+	}
 }
 
 static void roles_are_chosen_by_the_caller(void **state)
@@ -369,6 +402,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		tmpdir_test(a_dump_has_the_chosen_roles_where_the_guest_sees_them),
+		tmpdir_test(
+			what_is_private_is_left_out_and_told_unless_the_guest_lets_it_be_debugged),
 		tmpdir_test(roles_are_chosen_by_the_caller),
 		tmpdir_test(pages_of_zeros_are_holes),
 		tmpdir_test(readelf_opens_it_without_a_warning),
