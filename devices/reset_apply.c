@@ -134,6 +134,14 @@ static int attest(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 	return s->due & FM_RESET_DUE_ATTEST ? a->o.attest(a->o.ctx, s, a->err) : 0;
 }
 
+static int persist(struct apply *a, const struct fm_reset_step *s)
+{
+	if (!(s->due & FM_RESET_DUE_PERSIST))
+		return 0;
+	return a->o.persist ? a->o.persist(a->o.ctx, s, a->err)
+			    : fm_block_sync(s->object, s->start, s->size, a->err);
+}
+
 static int flush(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
 	struct fm_dev *dev;
@@ -149,7 +157,7 @@ static int flush(struct apply *a, const struct fm_reset_step *s, struct fm_reset
 		rc = fm_dev_flush(dev, a->err);
 		fm_dev_unlock(dev);
 	}
-	return rc;
+	return rc ? rc : persist(a, s);
 }
 
 /* Flash is erased by its chips, which keep its image up with it. */
@@ -288,12 +296,10 @@ static int verify(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 	return good ? 0 : unverified(a, s, at, is_flash(s) ? "erased cells" : "zero");
 }
 
-static int persist(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
+/* What was kept was made durable before anything was cleared. */
+static int persist_change(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
-	if (!(s->due & FM_RESET_DUE_PERSIST))
-		return 0;
-	return a->o.persist ? a->o.persist(a->o.ctx, s, a->err)
-			    : fm_block_sync(s->object, s->start, s->size, a->err);
+	return s->action == FM_RESET_FLUSH_KEEP ? 0 : persist(a, s);
 }
 
 /*
@@ -404,7 +410,7 @@ static int run(struct apply *a)
 	if (!rc && a->o.verify)
 		rc = each(a, FM_RESET_PHASE_VERIFY, verify);
 	if (!rc)
-		rc = each(a, FM_RESET_PHASE_PERSIST, persist);
+		rc = each(a, FM_RESET_PHASE_PERSIST, persist_change);
 	if (rc)
 		return rc;
 	reset_devices(a);

@@ -187,14 +187,14 @@ FM_API void fm_reset_plan_free(struct fm_reset_plan *plan);
 
 /* In this order. */
 enum fm_reset_phase {
-	FM_RESET_PHASE_ATTEST = 0,  /* of each step that is due it */
-	FM_RESET_PHASE_FLUSH,       /* with the guest's devices and other writers still at work */
-	FM_RESET_PHASE_QUIESCE,     /* once */
-	FM_RESET_PHASE_REFLUSH,     /* what came in between */
-	FM_RESET_PHASE_CLEAR,       /* zero, reload, load, discard, unplug, rebuild */
-	FM_RESET_PHASE_VERIFY,      /* with fm_reset_options.verify */
-	FM_RESET_PHASE_PERSIST,     /* of each step that is due it */
-	FM_RESET_PHASE_DEVICES,     /* registers and state machines; once */
+	FM_RESET_PHASE_ATTEST = 0, /* of each step that is due it */
+	FM_RESET_PHASE_FLUSH,      /* with the guest's devices and other writers still at work */
+	FM_RESET_PHASE_QUIESCE,    /* once */
+	FM_RESET_PHASE_REFLUSH,    /* what came in between */
+	FM_RESET_PHASE_CLEAR,      /* zero, reload, load, discard, unplug, rebuild */
+	FM_RESET_PHASE_VERIFY,     /* with fm_reset_options.verify */
+	FM_RESET_PHASE_PERSIST, /* of each changed block that is due it; kept ones were flushed */
+	FM_RESET_PHASE_DEVICES, /* registers and state machines; once */
 	FM_RESET_PHASE_ACKNOWLEDGE, /* of each request */
 	FM_RESET_PHASE_DONE,        /* once */
 	FM_RESET_PHASE_COUNT

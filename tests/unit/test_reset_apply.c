@@ -350,6 +350,50 @@ static void zeros_in_a_file_are_persisted_by_the_host_where_it_asks(void **state
 	fm_machine_free(m);
 }
 
+struct order {
+	enum fm_reset_phase phase;
+	unsigned kept, changed;
+};
+
+static void note_phase(void *ctx, enum fm_reset_phase phase, const struct fm_reset_step *s)
+{
+	((struct order *)ctx)->phase = phase;
+}
+
+static int note_persist(void *ctx, const struct fm_reset_step *s, struct fm_error *err)
+{
+	struct order *o = ctx;
+	bool kept = s->action == FM_RESET_FLUSH_KEEP;
+
+	o->kept += kept;
+	o->changed += !kept;
+	if (kept)
+		assert_in_range(o->phase, FM_RESET_PHASE_FLUSH, FM_RESET_PHASE_REFLUSH);
+	else
+		assert_int_equal(o->phase, FM_RESET_PHASE_PERSIST);
+	return 0;
+}
+
+static void what_is_kept_is_durable_before_anything_is_cleared(void **state)
+{
+	const struct fm_reset_backing is[] = { { "nv", FM_RESET_BACKING_PERSISTENT },
+					       { "ram", FM_RESET_BACKING_PERSISTENT } };
+	struct fm_machine *m = machine_make();
+	struct order order = { 0 };
+
+	add(m, "ram", FM_ROLE_RAM, FM_BACKING_ANON);
+	add(m, "nv", FM_ROLE_NVDIMM, FM_BACKING_ANON);
+	assert_int_equal(
+		do_reset(m, REQUEST(.kind = FM_RESET_POWER_ON, .backings = is, .nbackings = 2),
+			 *OPTIONS(.ctx = &order, .progress = note_phase, .persist = note_persist),
+			 NULL),
+		0);
+	/* Before and after the other writers stopped. */
+	assert_int_equal(order.kept, 2);
+	assert_int_equal(order.changed, 1);
+	fm_machine_free(m);
+}
+
 static void only_a_listener_of_the_dirty_log_hears_of_it(void **state)
 {
 	struct fm_machine *m = machine_make();
@@ -383,6 +427,7 @@ int main(void)
 		cmocka_unit_test(verification_finds_what_a_writer_that_was_not_stopped_leaves),
 		tmpdir_test(sanitized_flash_is_erased_by_its_chips_and_in_its_image),
 		tmpdir_test(zeros_in_a_file_are_persisted_by_the_host_where_it_asks),
+		cmocka_unit_test(what_is_kept_is_durable_before_anything_is_cleared),
 		cmocka_unit_test(only_a_listener_of_the_dirty_log_hears_of_it),
 	};
 
