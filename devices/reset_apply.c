@@ -172,6 +172,9 @@ static int erase(struct apply *a, const struct fm_reset_step *s, struct fm_reset
 			continue;
 		fm_dev_lock(dev);
 		rc = fm_dev_sanitize(dev, a->err);
+		/* Into its image, past what writes behind. */
+		if (!rc)
+			rc = fm_dev_flush(dev, a->err);
 		fm_dev_unlock(dev);
 		a->report.effects |= FM_EFF_REMAP;
 		return rc;

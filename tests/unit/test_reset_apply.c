@@ -318,6 +318,7 @@ static void sanitized_flash_is_erased_by_its_chips_and_in_its_image(void **state
 	assert_int_equal(fm_machine_add_dev(m, dev, NULL), 0);
 	fm_dev_write(dev, 0x1000, 4, 0x00400040, FM_ATTRS_NONE);
 	fm_dev_write(dev, 0x1000, 4, 0, FM_ATTRS_NONE);
+	assert_int_equal(fm_dev_flush(dev, NULL), 0);
 	assert_int_equal(tmpdir_byte(image, 0x1000), 0);
 	/* Any other reset keeps it, and takes the chips back to their array. */
 	assert_int_equal(do_reset(m, REQUEST(.kind = FM_RESET_POWER_ON, .memory_overwrite = true),
