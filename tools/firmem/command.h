@@ -25,6 +25,7 @@ struct command {
 
 extern const struct command command_flash;
 extern const struct command command_machine;
+extern const struct command command_nvdimm;
 extern const struct command command_vars;
 
 #endif

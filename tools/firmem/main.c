@@ -15,6 +15,9 @@ static const struct command *const commands[] = {
 #ifdef HAVE_FDT
 	&command_machine,
 #endif
+#ifdef HAVE_NVDIMM
+	&command_nvdimm,
+#endif
 	&command_vars,
 	NULL,
 };
