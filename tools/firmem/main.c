@@ -15,10 +15,10 @@ static const struct command *const commands[] = {
 #ifdef HAVE_FDT
 	&command_machine,
 #endif
+	&command_vars,
 #ifdef HAVE_NVDIMM
 	&command_nvdimm,
 #endif
-	&command_vars,
 	NULL,
 };
 
