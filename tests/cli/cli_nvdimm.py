@@ -6,10 +6,12 @@ import gzip
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 
 import cli
-from cli import Skip, refused, run, write
+from cli import Skip, pairs, refused, run, tree, write
 
 ONE = "01f56f0a-f7ba-4763-94c2-661a61043531"
 TWO = "59a54268-db56-407f-9e29-79a77dcd573c"
@@ -250,7 +252,70 @@ class Labels:
         assert ours["seq"] == theirs["index"][0]["seq"] == 2
 
 
-GROUPS = {group.__name__.lower(): group for group in (Nvdimm, Labels)}
+class Tables:
+    FILES = {b"t.dtb", b"nfit.bin", b"ssdt.aml", b"nfit.dsl", b"ssdt.dsl"}
+
+    @staticmethod
+    def _tree(*regions, **more):
+        region = ("pmem@100000000", {"compatible": b"pmem-region\0", "reg": pairs(*regions), **more})
+        return write("t.dtb", tree(("memory", {"device_type": b"memory\0",
+                                               "reg": pairs(0, 0x100000)}), region))
+
+    @staticmethod
+    def _iasl(name):
+        if not shutil.which("iasl"):
+            raise Skip("no iasl: package acpica-tools")
+        done = subprocess.run(["iasl", "-d", name], stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert done.returncode == 0 and not re.search("error", done.stdout, re.I), done.stdout
+        with open(name.rsplit(".", 1)[0] + ".dsl", encoding="utf-8") as file:
+            return file.read()
+
+    def the_nfit_is_qemus_of_such_a_machine(self):
+        self._tree(0x100000000, 256 * MIB)
+        nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin", "--persistence", "cpu")
+        with open("nfit.bin", "rb") as file:
+            ours = file.read()
+        path = os.path.join(os.environ.get("FIRMEM_VECTORS", ""), "nvdimm/nfit-qemu72-4dimm.bin")
+        if not os.path.exists(path):
+            raise Skip(f"no test data at {path}")
+        with open(path, "rb") as file:
+            theirs = file.read()
+        # Of that machine's four the first, and the capabilities.
+        assert ours[40:] == theirs[40:40 + 184] + theirs[-16:]
+        assert sum(ours) % 256 == 0 and len(ours) == int.from_bytes(ours[4:8], "little")
+
+    def iasl_disassembles_the_nfit(self):
+        self._tree(0x100000000, 256 * MIB, 0x110000000, 16 * MIB)
+        nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin", "--persistence=mem-ctrl", "--unarmed")
+        text = self._iasl("nfit.bin")
+        assert "Unknown" not in text, text
+        assert len(re.findall("Device not armed : 1", text)) == 2
+        assert re.search("Memory Flush to NVDIMM : 1", text)
+
+    def iasl_disassembles_the_ssdt_and_compiles_it_again(self):
+        self._tree(0x100000000, 256 * MIB, 0x110000000, 16 * MIB)
+        for options in ([], ["--fit"], ["--port", "0"], ["--port", "0", "--mailbox", "0x30000000"]):
+            nvdimm("ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml", *options)
+            text = self._iasl("ssdt.aml")
+            for word in ("2f10e7a4-9e91-11e4-89d3-123b93f75cba",
+                         "4309ac30-0d11-11e4-9191-0800200c9a66", "NV01", "_LSI", "_LSR", "_LSW"):
+                assert word in text, word
+            assert ("_FIT" in text) == (options == ["--fit"])
+            done = subprocess.run(["iasl", "-p", "ssdt", "ssdt.dsl"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+            assert re.search("Compilation successful. 0 Errors", done.stdout), done.stdout
+
+    def trees_without_persistent_memory_are_refused(self):
+        self._tree(0x100000000, MIB, volatile=b"")
+        refuse('no "pmem-region" node', "nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
+        refuse("--port: 0x10000", "ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml", "--port", "64K")
+        self._tree(0x100000000, MIB)
+        refuse("mailbox: 0x1, expected a page", "ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml",
+               "--mailbox", "1")
+
+
+GROUPS = {group.__name__.lower(): group for group in (Nvdimm, Labels, Tables)}
 
 
 if __name__ == "__main__":

@@ -99,6 +99,10 @@ static const struct verb verbs[] = {
 	{ "create", "make a file that holds one", nvdimm_create_run },
 	{ "grow", "give it more memory", nvdimm_grow_run },
 	{ "labels", "init, list, add, delete, rename, check", nvdimm_labels_run },
+#ifdef HAVE_FDT
+	{ "nfit", "the NFIT of a device tree's", nvdimm_nfit_run },
+	{ "ssdt", "the SSDT of a device tree's", nvdimm_ssdt_run },
+#endif
 	{ NULL, NULL, NULL },
 };
 

@@ -8,6 +8,8 @@
 
 #include <firmem/label.h>
 
+enum status nvdimm_nfit_run(int argc, char **argv);
+enum status nvdimm_ssdt_run(int argc, char **argv);
 enum status nvdimm_labels_run(int argc, char **argv);
 enum status nvdimm_labels_init_run(int argc, char **argv);
 enum status nvdimm_labels_list_run(int argc, char **argv);
