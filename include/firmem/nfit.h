@@ -101,6 +101,7 @@ struct fm_nfit_block_window {
 FM_API uint32_t fm_nfit_handle(unsigned node, unsigned socket, unsigned controller,
 			       unsigned channel, unsigned dimm);
 
+/* Append a structure of type 0, of type 1. What is wrong shows at the end. */
 FM_API void fm_nfit_add_spa(struct fm_nfit *nfit, const struct fm_nfit_spa *spa);
 FM_API void fm_nfit_add_memdev(struct fm_nfit *nfit, const struct fm_nfit_memdev *memdev);
 /* Type 2: `count` line offsets, in lines of the range, for lines of `line_size` bytes. */
