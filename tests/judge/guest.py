@@ -9,6 +9,7 @@ import subprocess
 import time
 
 MODULES = ("libnvdimm", "nfit", "nd_btt", "nd_pmem", "device_dax", "dax_pmem")
+EXT4 = ("crc16", "crc32c_generic", "mbcache", "jbd2", "ext4")
 NDCTL, BUSYBOX = "/usr/bin/ndctl", "/bin/busybox"
 METAPACKAGE = "linux-image-amd64"
 
@@ -129,7 +130,7 @@ class Guest:
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def _initrd(self, script, programs):
+    def _initrd(self, script, programs, modules):
         archive = Archive()
         for folder in ("proc", "sys", "dev", "bin", "mnt"):
             archive.folder(folder)
@@ -137,19 +138,19 @@ class Guest:
             archive.file("bin/busybox", file.read())
         for program in (NDCTL, *programs):
             archive.program(program)
-        for name in MODULES:
+        for name in modules:
             found = glob.glob(os.path.join(self.root, f"lib/modules/*/kernel/**/{name}.ko"),
                               recursive=True)
             if not found:
                 raise Skip(f"the kernel has no module {name}")
             with open(found[0], "rb") as file:
                 archive.file(f"modules/{name}.ko", file.read())
-        archive.file("init", (INIT % (" ".join(MODULES), script)).encode())
+        archive.file("init", (INIT % (" ".join(modules), script)).encode())
         archive.write(self.path("initrd"))
 
-    def run(self, script, *options, append="", programs=(), seconds=400):
+    def run(self, script, *options, append="", programs=(), modules=(), seconds=400):
         """{name: (status, text)} of what the script said."""
-        self._initrd(script, programs)
+        self._initrd(script, programs, MODULES + tuple(modules))
         command = [
             self.qemu, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-nographic",
             "-no-reboot", "-nodefaults", "-display", "none",

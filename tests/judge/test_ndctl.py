@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Linux and ndctl judge what firmem writes: test_ndctl.py COMMAND MAILBOX CACHE TEST, where TEST is one of
 the functions below; exit status 77 is a skip."""
+import base64
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
-from guest import Guest, Skip
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+
+from cli import pairs, tree  # noqa: E402
+from guest import EXT4, Guest, Skip  # noqa: E402
 
 MIB = 1 << 20
 TESTS = {}
@@ -22,6 +26,7 @@ def test(function):
 class Host:
     def __init__(self, command, mailbox, cache, folder):
         self.command, self.mailbox, self.folder = command, mailbox, folder
+        self.mapsync = os.path.join(os.path.dirname(mailbox), "mapsync")
         self.guest = Guest(cache, folder)
 
     def path(self, name):
@@ -114,6 +119,7 @@ def labels_that_firmem_wrote_are_those_that_ndctl_lists(host):
     script = """
 say list ndctl list -BDRNvi
 say check ndctl check-labels all
+say nfit base64 /sys/firmware/acpi/tables/NFIT
 say create ndctl create-namespace -r $(basename $(dirname $(grep -l nmem0 /sys/bus/nd/devices/region*/mapping0))) -m raw -s 16M -n linux -f
 say after ndctl list -Ni
 """
@@ -125,11 +131,58 @@ say after ndctl list -Ni
     assert all(value["size"] == 16 * MIB for value in seen.values()), seen
     assert "successfully verified 3" in said(answers, "check"), answers["check"]
     made = load(said(answers, "create"))
+    assert_qemus_table(host, base64.b64decode(said(answers, "nfit")), 3)
     # What Linux wrote is read back, beside what was there.
     ours = {entry["uuid"]: entry for n in range(3) for entry in host.labels(f"nv{n}.img")["labels"]}
     assert ours[made["uuid"]]["name"] == "linux", ours
     assert ours[made["uuid"]]["rawsize"] == hex(16 * MIB), ours
     assert ours[uuid(1)]["name"] == "na\u00efve \u2603"
+
+
+def assert_qemus_table(host, theirs, count):
+    """QEMU's own NFIT of that machine: ours has the same bytes, DIMM by DIMM in the order of slots."""
+    each = 56 + 48 + 80
+    groups = sorted((theirs[at:at + each] for at in range(40, 40 + count * each, each)),
+                    key=lambda group: group[60:64])
+    regions = [int.from_bytes(g[at:at + 8], "little") for g in groups for at in (32, 40)]
+    node = ("pmem@0", {"compatible": b"pmem-region\0", "reg": pairs(*regions)})
+    with open(host.path("t.dtb"), "wb") as file:
+        file.write(tree(("memory", {"device_type": b"memory\0", "reg": pairs(0, 0x100000)}), node))
+    host.firmem("nfit", "--dtb", host.path("t.dtb"), "-o", host.path("ours.bin"))
+    with open(host.path("ours.bin"), "rb") as file:
+        ours = file.read()
+    assert ours[40:] == b"".join(groups), (ours, theirs)
+    # The header, too, and the sum, which no order changes.
+    assert ours[:40] == theirs[:40], (ours[:40], theirs[:40])
+
+
+@test
+def map_sync_works_in_a_file_system_on_an_image_of_ours(host):
+    """ext4 -o dax in an fsdax namespace that firmem labelled."""
+    mkfs = "/sbin/mke2fs"
+    if not os.path.exists(mkfs):
+        raise Skip(f"no {mkfs}")
+    name = host.path("nv0.img")
+    host.firmem("create", name, "--size", "128M", "--label-size", "128K", "--sparse")
+    host.firmem("labels", "init", name, "--label-size", "128K")
+    script = f"""
+say create ndctl create-namespace -m fsdax -n files -s 128M
+say mkfs {mkfs} -q -F -t ext4 -b 4096 /dev/pmem0
+say mount mount -t ext4 -o dax /dev/pmem0 /mnt
+say sync {host.mapsync} /mnt/file
+say umount umount /mnt
+say again mount -t ext4 /dev/pmem0 /mnt
+say text cat /mnt/file
+"""
+    answers = host.guest.run(script, *dimms(host, 1, 128 * MIB), modules=EXT4,
+                             programs=(mkfs, host.mapsync))
+    for command in ("create", "mkfs", "mount"):
+        said(answers, command)
+    assert said(answers, "sync") == "sync\n", answers["sync"]
+    assert said(answers, "text").startswith("stored through MAP_SYNC\n"), answers["text"]
+    label = host.labels("nv0.img")["labels"][0]
+    assert (label["name"], label["abstraction_guid"]) == (
+        "files", "266400ba-fb9f-4677-bcb0-968f11d0d225"), label
 
 
 # --- tables and functions ---------------------------------------------------------------------
