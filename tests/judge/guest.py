@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 import time
 
 MODULES = ("libnvdimm", "nfit", "nd_btt", "nd_pmem", "device_dax", "dax_pmem")
@@ -31,27 +32,39 @@ def output(*command, **options):
     return done.stdout if done.returncode == 0 else ""
 
 
-def kernel(cache):
-    """The folder of an unpacked kernel package; it is fetched once, and not installed."""
-    found = glob.glob(os.path.join(cache, "boot/vmlinuz-*"))
-    if found:
+def kernel(cache, metapackage=METAPACKAGE, more=(), environment=None):
+    """The folder of an unpacked kernel package, and more; fetched once, and not installed."""
+    if os.path.isdir(os.path.join(cache, "boot")):
         return cache
-    name = re.search(r"Depends: (linux-image-\S+)", output("apt-cache", "depends", METAPACKAGE))
+    name = re.search(r"Depends: (linux-image-\S+)",
+                     output("apt-cache", "depends", metapackage, env=environment))
     if not name:
-        raise Skip(f"apt knows no {METAPACKAGE}")
-    os.makedirs(cache, exist_ok=True)
-    output("apt-get", "download", name[1], cwd=cache)
-    package = glob.glob(os.path.join(cache, "*.deb"))
-    if not package:
-        raise Skip(f"{name[1]} cannot be downloaded")
-    unpacked = cache + ".new"
-    shutil.rmtree(unpacked, ignore_errors=True)
-    subprocess.run([tool("dpkg"), "-x", package[0], unpacked], check=True)
-    for entry in os.listdir(unpacked):
-        os.rename(os.path.join(unpacked, entry), os.path.join(cache, entry))
-    os.rmdir(unpacked)
-    os.remove(package[0])
+        raise Skip(f"apt knows no {metapackage}")
+    with tempfile.TemporaryDirectory(prefix="kernel-", dir=os.path.dirname(cache)) as folder:
+        output("apt-get", "download", name[1], *more, cwd=folder, env=environment)
+        packages = glob.glob(os.path.join(folder, "*.deb"))
+        if len(packages) != 1 + len(more):
+            raise Skip(f"{name[1]} cannot be downloaded")
+        root = os.path.join(folder, "root")
+        for package in packages:
+            subprocess.run([tool("dpkg"), "-x", package, root], check=True)
+        shutil.rmtree(cache, ignore_errors=True)
+        os.rename(root, cache)
     return cache
+
+
+def arm64_apt(folder):
+    """An environment in which apt knows Debian's arm64 packages, without telling the host's apt."""
+    config = os.path.join(folder, "apt.conf")
+    for name in ("state/lists/partial", "cache/archives/partial"):
+        os.makedirs(os.path.join(folder, name), exist_ok=True)
+    with open(config, "w", encoding="utf-8") as file:
+        file.write('APT::Architecture "arm64"; APT::Architectures { "arm64"; };\n'
+                   f'Dir::State "{folder}/state"; Dir::Cache "{folder}/cache";\n'
+                   'Dir::State::status "/dev/null";\n')
+    environment = dict(os.environ, APT_CONFIG=config)
+    output("apt-get", "update", env=environment)
+    return environment
 
 
 class Archive:
@@ -109,7 +122,7 @@ say() {
 {
 %s
 echo "@@DONE"
-} > /dev/ttyS1
+} > /dev/%s
 sync
 sleep 1
 poweroff -f
@@ -119,13 +132,27 @@ poweroff -f
 class Guest:
     """`script` is lines of: say NAME COMMAND..."""
 
+    qemu, modules, port, busybox = "qemu-system-x86_64", MODULES, "ttyS1", BUSYBOX
+
     def __init__(self, cache, folder):
-        self.qemu = tool("qemu-system-x86_64")
-        for path in (NDCTL, BUSYBOX):
+        self.qemu = tool(self.qemu)
+        self.folder = folder
+        self.root = self.fetch(cache)
+        for path in self.programs() + (self.busybox,):
             if not os.path.exists(path):
                 raise Skip(f"no {path}")
-        self.root = kernel(cache)
-        self.folder = folder
+
+    def fetch(self, cache):
+        return kernel(cache)
+
+    def programs(self):
+        return (NDCTL,)
+
+    def machine(self):
+        """Options; the console's serial port comes first, then that of the script."""
+        return ["-cpu", "max", "-nodefaults", "-append", "console=ttyS0 panic=-1 quiet {append}",
+                "-serial", "file:" + self.path("console"), "-serial",
+                "file:" + self.path("results")]
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -134,9 +161,9 @@ class Guest:
         archive = Archive()
         for folder in ("proc", "sys", "dev", "bin", "mnt"):
             archive.folder(folder)
-        with open(BUSYBOX, "rb") as file:
+        with open(self.busybox, "rb") as file:
             archive.file("bin/busybox", file.read())
-        for program in (NDCTL, *programs):
+        for program in programs:
             archive.program(program)
         for name in modules:
             found = glob.glob(os.path.join(self.root, f"lib/modules/*/kernel/**/{name}.ko"),
@@ -145,19 +172,18 @@ class Guest:
                 raise Skip(f"the kernel has no module {name}")
             with open(found[0], "rb") as file:
                 archive.file(f"modules/{name}.ko", file.read())
-        archive.file("init", (INIT % (" ".join(modules), script)).encode())
+        archive.file("init", (INIT % (" ".join(modules), script, self.port)).encode())
         archive.write(self.path("initrd"))
 
     def run(self, script, *options, append="", programs=(), modules=(), seconds=400):
         """{name: (status, text)} of what the script said."""
-        self._initrd(script, programs, MODULES + tuple(modules))
+        self._initrd(script, self.programs() + tuple(programs), self.modules + tuple(modules))
         command = [
-            self.qemu, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-nographic",
-            "-no-reboot", "-nodefaults", "-display", "none",
+            self.qemu, "-accel", "tcg,thread=multi", "-smp", "1", "-nographic", "-no-reboot",
+            "-display", "none", "-monitor", "none",
             "-kernel", glob.glob(os.path.join(self.root, "boot/vmlinuz-*"))[0],
-            "-initrd", self.path("initrd"), "-append", "console=ttyS0 panic=-1 quiet " + append,
-            "-serial", "file:" + self.path("console"), "-serial", "file:" + self.path("results"),
-            *options]
+            "-initrd", self.path("initrd"),
+            *(word.format(append=append) for word in self.machine()), *options]
         start = time.monotonic()
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, timeout=seconds, check=True)
@@ -176,3 +202,25 @@ class Guest:
                 return file.read()[-3000:]
         except OSError:
             return ""
+
+
+class ArmGuest(Guest):
+    """arm64, its devices from a device tree; no ndctl there."""
+
+    qemu, port = "qemu-system-aarch64", "ttyAMA0"
+    modules = ("dax", "libnvdimm", "of_pmem", "nd_btt", "nd_pmem")
+
+    def fetch(self, cache):
+        cache += "-arm64"
+        if not os.path.isdir(cache):
+            with tempfile.TemporaryDirectory(dir=os.path.dirname(cache)) as folder:
+                kernel(cache, "linux-image-arm64", ("busybox-static",), arm64_apt(folder))
+        self.busybox = os.path.join(cache, "bin/busybox")
+        return cache
+
+    def programs(self):
+        return ()
+
+    def machine(self):
+        return ["-cpu", "cortex-a57", "-append", "console=ttyAMA0 panic=-1 quiet {append}",
+                "-serial", "file:" + self.path("results")]

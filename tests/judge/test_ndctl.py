@@ -12,7 +12,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
 
 from cli import pairs, tree  # noqa: E402
-from guest import EXT4, Guest, Skip  # noqa: E402
+from guest import EXT4, ArmGuest, Guest, Skip, tool  # noqa: E402
 
 MIB = 1 << 20
 TESTS = {}
@@ -26,11 +26,16 @@ def test(function):
 class Host:
     def __init__(self, command, mailbox, cache, folder):
         self.command, self.mailbox, self.folder = command, mailbox, folder
+        self.cache = cache
+        self.pmemnode = os.path.join(os.path.dirname(mailbox), "pmemnode")
         self.mapsync = os.path.join(os.path.dirname(mailbox), "mapsync")
-        self.guest = Guest(cache, folder)
 
     def path(self, name):
         return os.path.join(self.folder, name)
+
+    @property
+    def guest(self):
+        return Guest(self.cache, self.folder)
 
     def firmem(self, *arguments):
         done = subprocess.run([self.command, "nvdimm", *arguments], stdin=subprocess.DEVNULL,
@@ -183,6 +188,44 @@ say text cat /mnt/file
     label = host.labels("nv0.img")["labels"][0]
     assert (label["name"], label["abstraction_guid"]) == (
         "files", "266400ba-fb9f-4677-bcb0-968f11d0d225"), label
+
+
+# --- device tree ------------------------------------------------------------------------------
+
+@test
+def an_arm64_guest_finds_its_memory_by_our_node(host):
+    """A pmem-region node of fm_fdt_add_pmem(), in QEMU's own tree of the board."""
+    guest = ArmGuest(host.cache, host.folder)
+    base, length = 0x70000000, 256 * MIB
+    with open(host.path("ram"), "wb") as file:
+        file.truncate(1024 * MIB)
+    machine = ["-m", "1024M", "-object", "memory-backend-file,id=ram,share=on,size=1024M,mem-path="
+               + host.path("ram"), "-M", "virt,memory-backend=ram"]
+    subprocess.run([guest.qemu, "-cpu", "cortex-a57", "-display", "none", *machine[:-1],
+                    machine[-1] + ",dumpdtb=" + host.path("board.dtb")], check=True)
+    subprocess.run([host.pmemnode, host.path("node.dtb"), hex(base), hex(length)], check=True)
+    sources = []
+    for name in ("board", "node"):
+        done = subprocess.run([tool("dtc"), "-q", "-I", "dtb", "-O", "dts", host.path(name + ".dtb")],
+                              stdout=subprocess.PIPE, text=True, check=True)
+        sources.append(done.stdout)
+    # dtc merges what has the same name: the root.
+    subprocess.run([tool("dtc"), "-q", "-I", "dts", "-O", "dtb", "-o", host.path("both.dtb")],
+                   input=sources[0] + sources[1].replace("/dts-v1/;", ""), text=True, check=True)
+    script = """
+say size cat /sys/bus/nd/devices/region0/size
+say provider cat /sys/bus/nd/devices/ndbus0/provider
+say device test -b /dev/pmem0
+say write sh -c 'echo from-the-guest | dd of=/dev/pmem0 bs=512 count=1 conv=sync,fsync'
+say domain cat /sys/bus/nd/devices/region0/persistence_domain
+"""
+    answers = guest.run(script, *machine, "-dtb", host.path("both.dtb"), append="mem=768M")
+    assert said(answers, "size").split() == [str(length)], answers
+    said(answers, "device")
+    said(answers, "write")
+    with open(host.path("ram"), "rb") as file:
+        file.seek(base - 0x40000000)
+        assert file.read(15) == b"from-the-guest\n"
 
 
 # --- tables and functions ---------------------------------------------------------------------

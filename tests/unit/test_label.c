@@ -82,9 +82,9 @@ static void each_field_of_an_index_block_that_lies_makes_it_invalid(void **state
 		{ 40, 9, "otheroff" },   { 48, 9, "labeloff" },   { 57, 1, "nslot" },
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct fm_label_area *area;
+	struct fm_label_area *area;
 
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		memory_make(&m, 4096, FM_LABEL_V1_2);
 		m.bytes[rows[i].at] = rows[i].value;
 		if (rows[i].at == 32)
@@ -99,8 +99,9 @@ static void each_field_of_an_index_block_that_lies_makes_it_invalid(void **state
 	}
 	memory_make(&m, 4096, FM_LABEL_V1_2);
 	m.bytes[64] ^= 1;
-	n = m;
-	assert_int_equal(fm_label_info(area_of(&m))->current, 1);
+	area = area_of(&m);
+	assert_int_equal(fm_label_info(area)->current, 1);
+	fm_label_free(area);
 }
 
 static void of_two_index_blocks_the_later_counts(void **state)
