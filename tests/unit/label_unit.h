@@ -89,6 +89,25 @@ static inline struct fm_label_area *area_of(const struct memory *m)
 	return area;
 }
 
+/* Free slots hold nothing: what was there before must not stand in for a label that was lost. */
+static inline void memory_wipe_free(struct memory *m)
+{
+	struct fm_label_area *area = area_of(m);
+	const struct fm_label_info *info = fm_label_info(area);
+	const struct fm_label *l;
+	size_t n = 0;
+
+	for (uint32_t slot = 0; slot < info->nslot; slot++) {
+		l = fm_label_at(area, n);
+		if (l && l->slot == slot)
+			n++;
+		else
+			memset(m->bytes + 2 * info->index_len + slot * info->slot_len, 0,
+			       info->slot_len);
+	}
+	fm_label_free(area);
+}
+
 /* A label of 2 MiB, the `number`-th of its DIMM. */
 static inline struct fm_label label_number(unsigned number, const char *name, unsigned version)
 {

@@ -157,25 +157,6 @@ static int crash_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *er
 	return 0;
 }
 
-/* Free slots hold nothing: what was there before must not stand in for a label that was lost. */
-static void wipe_free(struct memory *m)
-{
-	struct fm_label_area *area = area_of(m);
-	const struct fm_label_info *info = fm_label_info(area);
-	const struct fm_label *l;
-	size_t n = 0;
-
-	for (uint32_t slot = 0; slot < info->nslot; slot++) {
-		l = fm_label_at(area, n);
-		if (l && l->slot == slot)
-			n++;
-		else
-			memset(m->bytes + 2 * info->index_len + slot * info->slot_len, 0,
-			       info->slot_len);
-	}
-	fm_label_free(area);
-}
-
 static void start(struct crash *c, unsigned ways, unsigned version, enum change change)
 {
 	static struct memory m;
@@ -194,7 +175,7 @@ static void start(struct crash *c, unsigned ways, unsigned version, enum change 
 		l.position = (uint16_t)i;
 		if (change != CREATE)
 			assert_int_equal(fm_label_add(&m.medium, 1, &l, NULL), 0);
-		wipe_free(&m);
+		memory_wipe_free(&m);
 		c->model[i] = fmi_store_new(FMI_STORE_ADR, m.bytes, AREA);
 		assert_non_null(c->model[i]);
 		c->dimm[i] = (struct dimm){ c, i };
