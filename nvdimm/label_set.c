@@ -106,7 +106,7 @@ size_t fm_label_gather(const struct fm_label_area *const *areas, size_t count,
 uint64_t fm_label_cookie(unsigned version, const struct fm_label_mapping *dimms, size_t count)
 {
 	uint8_t bytes[DIMMS_MAX * 48] = { 0 };
-	const struct fm_label_mapping *sorted[DIMMS_MAX];
+	struct fm_label_mapping sorted[DIMMS_MAX] = { { .serial = 0 } };
 	size_t each = version == FM_LABEL_V1_1 ? 16 : 48;
 
 	if (count > DIMMS_MAX)
@@ -114,20 +114,20 @@ uint64_t fm_label_cookie(unsigned version, const struct fm_label_mapping *dimms,
 	for (size_t i = 0; i < count; i++) {
 		size_t k = i;
 
-		for (; k && sorted[k - 1]->region_offset > dimms[i].region_offset; k--)
+		for (; k && sorted[k - 1].region_offset > dimms[i].region_offset; k--)
 			sorted[k] = sorted[k - 1];
-		sorted[k] = &dimms[i];
+		sorted[k] = dimms[i];
 	}
 	for (size_t i = 0; i < count; i++) {
 		uint8_t *p = bytes + i * each;
 
-		fmi_put_le64(p, sorted[i]->region_offset);
-		fmi_put_le32(p + 8, sorted[i]->serial);
+		fmi_put_le64(p, sorted[i].region_offset);
+		fmi_put_le32(p + 8, sorted[i].serial);
 		if (each == 16)
 			continue;
-		fmi_put_le16(p + 12, sorted[i]->vendor);
-		fmi_put_le16(p + 14, sorted[i]->mfg_date);
-		p[16] = sorted[i]->mfg_loc;
+		fmi_put_le16(p + 12, sorted[i].vendor);
+		fmi_put_le16(p + 14, sorted[i].mfg_date);
+		p[16] = sorted[i].mfg_loc;
 	}
 	return fmi_fletcher64(bytes, count * each, count * each);
 }

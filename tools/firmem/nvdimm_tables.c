@@ -112,7 +112,7 @@ enum status nvdimm_nfit_run(int argc, char **argv)
 		.count = sizeof(options) / sizeof(*options),
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
-	struct regions r;
+	struct regions r = { .count = 0 };
 	struct fm_nfit *nfit;
 	struct fm_error err;
 	void *table;
@@ -167,7 +167,7 @@ enum status nvdimm_ssdt_run(int argc, char **argv)
 		.count = sizeof(options) / sizeof(*options),
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
-	struct regions r;
+	struct regions r = { .count = 0 };
 	struct fm_error err;
 	void *table;
 	size_t len;
