@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <firmem/digest.h>
 
+#include "measure/common.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -28,6 +30,7 @@ struct fm_digest {
 	EVP_MD_CTX *spare; /* for peek(), made on first use */
 	EVP_MD *md;
 	bool broken; /* part of the message did not reach ctx */
+	bool marked; /* the thread's errors are marked for a batch of messages */
 };
 
 static const struct algorithm *find(enum fm_digest_alg alg)
@@ -219,6 +222,78 @@ int fm_digest_final(struct fm_digest *digest, void *out, struct fm_error *err)
 	return 0;
 }
 
+int fm_digest_copy(struct fm_digest *digest, const struct fm_digest *from, struct fm_error *err)
+{
+	int ret;
+
+	if (digest->alg != from->alg)
+		return fm_error_set(err, FM_ERR_ARG, 0, "%s: cannot go on from %s",
+				    fm_digest_name(digest->alg), fm_digest_name(from->alg));
+	ret = check_whole(from, err);
+	if (ret)
+		return ret;
+	digest->broken = true;
+	ERR_set_mark();
+	if (!EVP_MD_CTX_copy_ex(digest->ctx, from->ctx))
+		return crypto_failed(err, digest->alg, "copy");
+	ERR_pop_to_mark();
+	digest->broken = false;
+	return 0;
+}
+
+int fm_digest_hmac(enum fm_digest_alg alg, const void *key, size_t key_len, const void *bytes,
+		   size_t len, void *out, struct fm_error *err)
+{
+	const struct algorithm *a = find(alg);
+	uint8_t value[EVP_MAX_MD_SIZE];
+
+	if (!a)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "digest algorithm is %d, expected an fm_digest_alg", alg);
+	if ((!bytes && len) || (!key && key_len))
+		return fm_error_set(err, FM_ERR_ARG, 0, "HMAC-%s: bytes at NULL", a->name);
+	ERR_set_mark();
+	if (!EVP_Q_mac(NULL, "HMAC", NULL, a->openssl, NULL, key_len ? key : "", key_len,
+		       len ? bytes : (const void *)"", len, value, sizeof(value), NULL))
+		return crypto_failed(err, alg, "HMAC");
+	ERR_pop_to_mark();
+	memcpy(out, value, a->len);
+	return 0;
+}
+
+void fmi_digest_batch(struct fm_digest *digest, bool on)
+{
+	if (on && !digest->marked)
+		ERR_set_mark();
+	if (!on && digest->marked)
+		ERR_pop_to_mark();
+	digest->marked = on;
+}
+
+int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, void *out,
+		    struct fm_error *err)
+{
+	uint8_t value[EVP_MAX_MD_SIZE];
+	int ret = check_whole(digest, err);
+
+	if (ret)
+		return ret;
+	digest->broken = true;
+	if (!digest->marked)
+		ERR_set_mark();
+	if (!EVP_DigestUpdate(digest->ctx, bytes, len) ||
+	    !EVP_DigestFinal_ex(digest->ctx, value, NULL) ||
+	    !EVP_DigestInit_ex2(digest->ctx, digest->md, NULL)) {
+		digest->marked = false;
+		return crypto_failed(err, digest->alg, "digest");
+	}
+	if (!digest->marked)
+		ERR_pop_to_mark();
+	digest->broken = false;
+	memcpy(out, value, algorithms[digest->alg].len);
+	return 0;
+}
+
 int fm_digest_bytes(enum fm_digest_alg alg, const void *bytes, size_t len, void *out,
 		    struct fm_error *err)
 {
@@ -262,4 +337,32 @@ char *fm_digest_hex(char *text, const void *bytes, size_t len)
 	}
 	text[2 * len] = '\0';
 	return text;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool fm_digest_from_hex(const char *text, void *out, size_t max, size_t *len)
+{
+	uint8_t *bytes = out;
+	size_t n = 0;
+
+	for (; text[0]; text += 2, n++) {
+		int high = hex_digit(text[0]);
+		int low = high < 0 ? -1 : hex_digit(text[1]);
+
+		if (low < 0 || n == max)
+			return false;
+		bytes[n] = (uint8_t)(high << 4 | low);
+	}
+	*len = n;
+	return true;
 }

@@ -86,6 +86,21 @@ FM_API int fm_digest_bytes(enum fm_digest_alg alg, const void *bytes, size_t len
 			   struct fm_error *err);
 
 /*
+ * HMAC (FIPS 198-1) of `len` bytes by a key of `key_len`, into fm_digest_len(alg) bytes at `out`.
+ * Errors as of fm_digest_bytes(). Any thread; allocates.
+ */
+FM_API int fm_digest_hmac(enum fm_digest_alg alg, const void *key, size_t key_len,
+			  const void *bytes, size_t len, void *out, struct fm_error *err);
+
+/*
+ * Let `digest` go on from where `from` is, whose algorithm must be the same: launches that share their
+ * beginning hash it once. FM_ERR_ARG, FM_ERR_STATE (`from` has a hole), FM_ERR_UNSUPPORTED (`digest`
+ * is then unusable until fm_digest_restart()).
+ */
+FM_API int fm_digest_copy(struct fm_digest *digest, const struct fm_digest *from,
+			  struct fm_error *err);
+
+/*
  * Extend a register: reg = H(reg | value), where `reg` has fm_digest_len(alg) bytes and `value` has
  * `len`. A TPM PCR is extended by a digest of its bank's length (TPM 2.0 Part 3, TPM2_PCR_Extend),
  * a TDX RTMR by 48 bytes, a CCA REM by 1 to 64 (RMM: RSI_MEASUREMENT_EXTEND); the length is not
@@ -99,6 +114,12 @@ FM_API int fm_digest_extend(enum fm_digest_alg alg, void *reg, const void *value
  * Any thread; does not allocate.
  */
 FM_API char *fm_digest_hex(char *text, const void *bytes, size_t len);
+
+/*
+ * All of `text`, pairs of hexadecimal digits in either case and nothing else, into at most `max` bytes
+ * at `out`; *len is how many. False (and *len untouched) when it is something else or more. Any thread.
+ */
+FM_API bool fm_digest_from_hex(const char *text, void *out, size_t max, size_t *len);
 
 #ifdef __cplusplus
 }

@@ -41,6 +41,7 @@ BAD = [
     ("floors", "flash/flash.c", '#include "rom/image.h"\n', "not for"),
     ("floors", "measure/m.c", '#include "devices/own.h"\n', "not for"),
     ("floors", "measure/m.c", "#include <firmem/flash.h>\n", "beside"),
+    ("floors", "tools/t.c", '#include "devices/bytes.h"\n', "not for"),
     ("floors", "tools/t.c", '#include "devices/own.h"\n', "not for"),
     ("floors", "include/firmem/base.h", "#include <firmem/flash.h>\n", "above"),
     ("floors", "include/firmem/nobody.h", "\n", "whose"),

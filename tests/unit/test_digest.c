@@ -289,6 +289,73 @@ static void names_lead_to_their_algorithm_and_back(void **state)
 	assert_int_equal(fm_digest_len(FM_DIGEST_COUNT), 0);
 }
 
+/* RFC 4231, test cases 1, 2 and 6. */
+static void hmac_gives_the_answers_of_rfc_4231(void **state)
+{
+	uint8_t key[131], out[FM_DIGEST_MAX];
+
+	memset(key, 0x0b, 20);
+	assert_int_equal(fm_digest_hmac(FM_DIGEST_SHA256, key, 20, "Hi There", 8, out, NULL), 0);
+	assert_digest(FM_DIGEST_SHA256, out,
+		      "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+	assert_int_equal(fm_digest_hmac(FM_DIGEST_SHA256, "Jefe", 4, "what do ya want for nothing?",
+					28, out, NULL),
+			 0);
+	assert_digest(FM_DIGEST_SHA256, out,
+		      "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	memset(key, 0xaa, sizeof(key));
+	assert_int_equal(fm_digest_hmac(FM_DIGEST_SHA256, key, sizeof(key),
+					"Test Using Larger Than Block-Size Key - Hash Key First",
+					54, out, NULL),
+			 0);
+	assert_digest(FM_DIGEST_SHA256, out,
+		      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	assert_int_equal(fm_digest_hmac(FM_DIGEST_SHA256, NULL, 0, NULL, 0, out, NULL), 0);
+	assert_int_equal(fm_digest_hmac(FM_DIGEST_NONE, key, 1, "", 0, out, NULL), FM_ERR_ARG);
+	assert_int_equal(fm_digest_hmac(FM_DIGEST_SHA1, NULL, 1, "", 0, out, NULL), FM_ERR_ARG);
+}
+
+static void a_copy_goes_on_from_where_the_other_is(void **state)
+{
+	uint8_t out[FM_DIGEST_MAX];
+	struct fm_digest *a, *b, *other;
+
+	assert_int_equal(fm_digest_new(&a, FM_DIGEST_SHA256, NULL), 0);
+	assert_int_equal(fm_digest_new(&b, FM_DIGEST_SHA256, NULL), 0);
+	assert_int_equal(fm_digest_new(&other, FM_DIGEST_SHA1, NULL), 0);
+	fm_digest_update(a, "ab", 2, NULL);
+	fm_digest_update(b, "zzz", 3, NULL);
+	assert_int_equal(fm_digest_copy(b, a, NULL), 0);
+	fm_digest_update(b, "c", 1, NULL);
+	assert_int_equal(fm_digest_final(b, out, NULL), 0);
+	assert_digest(FM_DIGEST_SHA256, out, known[5].digest);
+	assert_int_equal(fm_digest_copy(other, a, NULL), FM_ERR_ARG);
+	fail_update = true;
+	fm_digest_update(a, "c", 1, NULL);
+	fail_update = false;
+	assert_int_equal(fm_digest_copy(b, a, NULL), FM_ERR_STATE);
+	fm_digest_free(a);
+	fm_digest_free(b);
+	fm_digest_free(other);
+}
+
+static void hexadecimal_is_read_whole_or_not_at_all(void **state)
+{
+	uint8_t bytes[4];
+	size_t len = 9;
+
+	assert_true(fm_digest_from_hex("0aF9", bytes, 4, &len));
+	assert_int_equal(len, 2);
+	assert_int_equal(bytes[0] << 8 | bytes[1], 0x0af9);
+	assert_true(fm_digest_from_hex("", bytes, 4, &len));
+	assert_int_equal(len, 0);
+	assert_false(fm_digest_from_hex("0", bytes, 4, &len));
+	assert_false(fm_digest_from_hex("0g", bytes, 4, &len));
+	assert_false(fm_digest_from_hex("0x01", bytes, 4, &len));
+	assert_false(fm_digest_from_hex("0011223344", bytes, 4, &len));
+	assert_int_equal(len, 0);
+}
+
 static void wrong_arguments_are_named_and_outputs_stay_untouched(void **state)
 {
 	uint8_t out[FM_DIGEST_MAX], before[FM_DIGEST_MAX];
@@ -390,6 +457,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(extend_is_the_digest_of_old_and_new),
 		cmocka_unit_test(extend_replays_the_event_log_of_a_real_tdx_guest),
 		cmocka_unit_test(names_lead_to_their_algorithm_and_back),
+		cmocka_unit_test(hmac_gives_the_answers_of_rfc_4231),
+		cmocka_unit_test(a_copy_goes_on_from_where_the_other_is),
+		cmocka_unit_test(hexadecimal_is_read_whole_or_not_at_all),
 		cmocka_unit_test(wrong_arguments_are_named_and_outputs_stay_untouched),
 		cmocka_unit_test(a_message_with_a_hole_gives_no_digest),
 		cmocka_unit_test(a_forbidden_algorithm_is_an_error_and_not_a_digest),

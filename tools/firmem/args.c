@@ -157,9 +157,12 @@ static enum args_result unknown(const struct args_spec *spec, const char *name, 
 static const struct args_option *find(const struct args_spec *spec, const char *name, size_t len)
 {
 	for (size_t i = 0; i < spec->count; i++) {
-		if (strlen(spec->options[i].name) == len &&
-		    !memcmp(spec->options[i].name, name, len))
-			return &spec->options[i];
+		const struct args_option *o = &spec->options[i];
+
+		if (strlen(o->name) == len && !memcmp(o->name, name, len))
+			return o;
+		if (o->alias && strlen(o->alias) == len && !memcmp(o->alias, name, len))
+			return o;
 	}
 	return NULL;
 }
@@ -199,6 +202,12 @@ static bool take_value(const struct args_option *o, const char *text, char *expe
 			return false;
 		*(const char **)o->out = text;
 		break;
+	case ARGS_ANY:
+		*(const char **)o->out = text;
+		break;
+	case ARGS_HEX:
+		snprintf(expected, len, "a hexadecimal number below 2^64 such as 0x30000");
+		return args_hex(text, o->out);
 	case ARGS_SIZE:
 		snprintf(expected, len, "a number below 2^64 such as 256K or 0x40000");
 		return args_size(text, o->out);

@@ -13,6 +13,8 @@
 enum args_kind {
 	ARGS_FLAG,   /* bool; no value */
 	ARGS_TEXT,   /* const char *; not empty */
+	ARGS_ANY,    /* const char *; may be empty */
+	ARGS_HEX,    /* uint64_t; see args_hex() */
 	ARGS_SIZE,   /* uint64_t; see args_size() */
 	ARGS_RANGE,  /* struct args_range: START+LENGTH */
 	ARGS_CHOICE, /* unsigned: which of `choices` */
@@ -34,6 +36,7 @@ struct args_option {
 	bool *given;                /* NULL: nobody asks */
 	const char *const *choices; /* the last is NULL */
 	char letter;                /* 'o': -o VALUE is the same; 0: none */
+	const char *alias;          /* another name that is taken for it; NULL: none */
 };
 
 struct args_spec {
@@ -64,6 +67,8 @@ enum args_result args_parse(const struct args_spec *spec, int argc, char **argv)
  * nothing. No sign, no blank, nothing behind. False when it is not one or does not fit 64 bits.
  */
 bool args_size(const char *text, uint64_t *out);
+/* A number in hexadecimal, with or without 0x; no sign, no blank, nothing behind; below 2^64. */
+bool args_hex(const char *text, uint64_t *out);
 /* START+LENGTH, each as args_size() reads it. */
 bool args_range(const char *text, struct args_range *out);
 

@@ -21,10 +21,13 @@ struct command {
 	const char *noun;
 	const char *summary;
 	const struct verb *verbs; /* the last has no name */
+	/* "firmem NOUN --OPTION ...", without a verb; NULL: one is needed. argv starts at the option. */
+	enum status (*bare)(int argc, char **argv);
 };
 
 extern const struct command command_flash;
 extern const struct command command_machine;
+extern const struct command command_measure;
 extern const struct command command_nvdimm;
 extern const struct command command_vars;
 

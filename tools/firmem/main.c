@@ -15,6 +15,9 @@ static const struct command *const commands[] = {
 #ifdef HAVE_FDT
 	&command_machine,
 #endif
+#ifdef HAVE_MEASURE
+	&command_measure,
+#endif
 	&command_vars,
 #ifdef HAVE_NVDIMM
 	&command_nvdimm,
@@ -78,6 +81,8 @@ static enum status run_verb(const struct command *c, int argc, char **argv)
 				c->noun, c->noun);
 	if (is_help(argv[0]))
 		return print_verbs(c);
+	if (c->bare && argv[0][0] == '-')
+		return c->bare(argc, argv);
 	for (size_t i = 0; i < NAMES_MAX && c->verbs[i].name; i++) {
 		names[i] = c->verbs[i].name;
 		if (!strcmp(argv[0], names[i]))

@@ -73,3 +73,20 @@ bool args_range(const char *text, struct args_range *out)
 	*out = range;
 	return true;
 }
+
+bool args_hex(const char *text, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+		text += 2;
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (digit(*text) > 15 || value >> 60)
+			return false;
+		value = value << 4 | (uint64_t)digit(*text);
+	}
+	*out = value;
+	return true;
+}

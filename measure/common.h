@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* common: what the files of measure/ share: pages, config structs, a launch that is under way. */
+#ifndef FIRMEM_MEASURE_COMMON_H
+#define FIRMEM_MEASURE_COMMON_H
+
+#include <firmem/digest.h>
+#include <firmem/transcript.h>
+
+#define FMI_PAGE 4096u
+
+/*
+ * As devices/config.c does for the core: copy a caller's size-tagged struct into ours of `len` bytes,
+ * shorter ones zero-extended, longer ones with a zero rest. A second copy of it, because that one is
+ * private to the core's library. FM_ERR_ARG.
+ */
+int fmi_measure_config(void *dst, size_t len, const void *src, const char *what,
+		       struct fm_error *err);
+
+/* The name that messages begin with: the caller's, or `otherwise`. */
+static inline const char *fmi_or(const char *name, const char *otherwise)
+{
+	return name && *name ? name : otherwise;
+}
+
+/* Are all `len` bytes `byte`? */
+bool fmi_all_bytes(const uint8_t *p, size_t len, uint8_t byte);
+
+/* Does OVMF's table end the image? False when it is too short to tell. */
+bool fmi_ovmf_has_footer(const uint8_t *bytes, size_t len);
+
+/*
+ * The digest of one short message by an object that is at the start of one, and then is again: as
+ * fm_digest_update() and fm_digest_final(), with less around them. Launches hash thousands of these.
+ */
+int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, void *out,
+		    struct fm_error *err);
+
+/*
+ * From on to off, on one thread that does not return to the host meanwhile, fmi_digest_once() looks after
+ * libcrypto's error queue once, not at each message.
+ */
+void fmi_digest_batch(struct fm_digest *digest, bool on);
+
+/*
+ * Digests of pages, the identical ones hashed once: most pages of a firmware image are erased flash.
+ * Holds pointers into what it was given, so the pages must stay as they are.
+ */
+struct fmi_pages;
+
+int fmi_pages_new(struct fmi_pages **out, enum fm_digest_alg alg, struct fm_error *err);
+void fmi_pages_free(struct fmi_pages *pages);
+/* The digest of the 4096 bytes at `page`, fm_digest_len() bytes at `out`. */
+int fmi_pages_digest(struct fmi_pages *pages, const uint8_t *page, uint8_t *out,
+		     struct fm_error *err);
+
+#endif

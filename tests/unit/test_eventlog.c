@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Logs and the registers that they replay to; PCR 7 of variables. */
+#include "tests/unit/unit.h"
+
+#include <firmem/eventlog.h>
+#include <firmem/pcr.h>
+
+static uint8_t bytes[1024];
+static size_t len;
+
+static void put(unsigned size, uint64_t v)
+{
+	for (unsigned i = 0; i < size; i++, v >>= 8)
+		bytes[len++] = (uint8_t)v;
+}
+
+/* A log that names SHA-256 and an algorithm that nobody knows, of 5 bytes. */
+static void start(void)
+{
+	memset(bytes, 0, sizeof(bytes));
+	len = 0;
+	put(4, 0);
+	put(4, 3);
+	len += 20;
+	put(4, 28 + 8 + 1);
+	memcpy(bytes + len, "Spec ID Event03", 16);
+	len += 24;
+	put(4, 2);
+	put(4, 0x0020000b);
+	put(4, 0x00051234);
+	put(1, 0);
+}
+
+static void event(uint32_t index, uint32_t type, const char *data)
+{
+	put(4, index);
+	put(4, type);
+	put(4, 2);
+	put(2, 0x1234);
+	put(5, 0);
+	put(2, 0xb);
+	memset(bytes + len, 0x5a, 32);
+	len += 32;
+	put(4, strlen(data) + 1);
+	memcpy(bytes + len, data, strlen(data) + 1);
+	len += strlen(data) + 1;
+}
+
+static int parse(struct fm_eventlog **log, size_t n, struct fm_error *err)
+{
+	/* Of just its size, so that a sanitizer sees a read behind it. */
+	uint8_t *exact = malloc(n ? n : 1);
+	int ret;
+
+	memcpy(exact, bytes, n);
+	ret = fm_eventlog_parse(log, "x.log", exact, n, err);
+	if (!ret) {
+		fm_eventlog_free(*log);
+		ret = fm_eventlog_parse(log, "x.log", bytes, n, err);
+	}
+	free(exact);
+	return ret;
+}
+
+static void events_extend_their_register_but_for_no_action(void **state)
+{
+	uint8_t reg[32] = { 0 }, out[32], value[32];
+	struct fm_eventlog *log;
+	const struct fm_event *e;
+
+	start();
+	event(4, 1, "a");
+	event(4, FM_EVENT_NO_ACTION, "b");
+	event(5, 1, "c");
+	event(4, 1, "d");
+	assert_int_equal(parse(&log, len, NULL), 0);
+	assert_int_equal(fm_eventlog_count(log), 4);
+	e = fm_eventlog_event(log, 3);
+	assert_int_equal(e->index, 4);
+	assert_string_equal((const char *)e->data, "d");
+	assert_null(e->digests[FM_DIGEST_SHA1]);
+	assert_null(fm_eventlog_event(log, 4));
+	assert_true(fm_eventlog_has(log, FM_DIGEST_SHA256));
+	assert_false(fm_eventlog_has(log, FM_DIGEST_NONE));
+	memset(value, 0x5a, 32);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fm_digest_extend(FM_DIGEST_SHA256, reg, value, 32, NULL), 0);
+	assert_int_equal(fm_eventlog_replay(log, 4, FM_DIGEST_SHA256, out, NULL, NULL), 0);
+	assert_memory_equal(out, reg, 32);
+	memset(reg, 0, 32);
+	assert_int_equal(fm_eventlog_replay(log, 9, FM_DIGEST_SHA256, out, NULL, NULL), 0);
+	assert_memory_equal(out, reg, 32);
+	assert_int_equal(fm_eventlog_replay(log, 4, FM_DIGEST_SHA1, out, NULL, NULL),
+			 FM_ERR_NOT_FOUND);
+	fm_eventlog_free(log);
+	fm_eventlog_free(NULL);
+}
+
+static void pcr_0_starts_as_the_locality_that_was_logged(void **state)
+{
+	uint8_t reg[32] = { 0 }, out[32], value[32];
+	struct fm_eventlog *log;
+
+	start();
+	event(0, FM_EVENT_NO_ACTION, "StartupLocality");
+	/* The NUL was its last byte; the locality follows. */
+	bytes[len - 20] = 17;
+	put(1, 3);
+	event(0, 1, "a");
+	assert_int_equal(parse(&log, len, NULL), 0);
+	reg[31] = 3;
+	memset(value, 0x5a, 32);
+	assert_int_equal(fm_digest_extend(FM_DIGEST_SHA256, reg, value, 32, NULL), 0);
+	assert_int_equal(fm_eventlog_replay(log, 0, FM_DIGEST_SHA256, out, NULL, NULL), 0);
+	assert_memory_equal(out, reg, 32);
+	fm_eventlog_free(log);
+}
+
+static void unused_room_ends_the_log(void **state)
+{
+	struct fm_eventlog *log;
+	size_t end;
+
+	start();
+	event(1, 1, "a");
+	end = len;
+	for (unsigned fill = 0; fill < 256; fill += 255) {
+		memset(bytes + end, (int)fill, 100);
+		assert_int_equal(parse(&log, end + 100, NULL), 0);
+		assert_int_equal(fm_eventlog_count(log), 1);
+		fm_eventlog_free(log);
+	}
+	bytes[end + 99] = 7;
+	assert_int_equal(parse(&log, end + 100, NULL), FM_ERR_FORMAT);
+}
+
+static void every_cut_is_an_error_or_ends_before_an_event(void **state)
+{
+	struct fm_eventlog *log;
+	size_t first, second;
+
+	start();
+	first = len;
+	event(1, 1, "a");
+	second = len;
+	event(1, 1, "b");
+	for (size_t n = 0; n < len; n++) {
+		struct fm_error err = { 0 };
+		int ret = parse(&log, n, &err);
+
+		if (!ret)
+			fm_eventlog_free(log);
+		/* Bytes that are 0 so far may be unused room. */
+		if (ret && strncmp(err.msg, "x.log: 0x", 9))
+			fail_msg("%zu: %s", n, err.msg);
+		if (!ret && n != first && n != second && n > second + 1)
+			fail_msg("%zu of %zu bytes are taken", n, len);
+		if (n < first)
+			assert_int_equal(ret, FM_ERR_FORMAT);
+	}
+}
+
+static void what_breaks_a_rule_is_refused(void **state)
+{
+	static const struct {
+		size_t at; /* from the first event, or below it of the Spec ID event */
+		uint8_t value;
+		const char *word;
+	} lies[] = {
+		{ 32, 'X', "Spec ID" },          { 4, 1, "Spec ID" },
+		{ 56, 0, "0 algorithms" },       { 56, 200, "algorithms" },
+		{ 62, 31, "sha256 of" },         { 69 + 8, 0, "0 digests" },
+		{ 69 + 8, 17, "17 digests" },    { 69 + 12, 4, "algorithm 0x1204" },
+		{ 69 + 8, 3, "leaves the log" },
+	};
+	struct fm_eventlog *log;
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(*lies); i++) {
+		struct fm_error err = { 0 };
+
+		start();
+		event(1, 1, "a");
+		bytes[lies[i].at] = lies[i].value;
+		if (parse(&log, len, &err) != FM_ERR_FORMAT)
+			fail_msg("row %zu is taken", i);
+		if (!strstr(err.msg, lies[i].word) && i != 8)
+			fail_msg("row %zu: %s", i, err.msg);
+	}
+	/* The same algorithm twice, and otherwise right. */
+	start();
+	put(4, 1);
+	put(4, 1);
+	put(4, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		put(2, 0xb);
+		len += 32;
+	}
+	put(4, 0);
+	assert_int_equal(parse(&log, len, NULL), FM_ERR_FORMAT);
+}
+
+static void pcr7_of_no_variables_is_what_machines_without_secure_boot_have(void **state)
+{
+	struct fm_pcr_secure_boot c = { .struct_size = sizeof(c) };
+	uint8_t out[64];
+	char text[129];
+
+	assert_int_equal(fm_pcr_secure_boot(out, FM_DIGEST_SHA256, &c, NULL), 0);
+	assert_string_equal(fm_digest_hex(text, out, 32),
+			    "b5710bf57d25623e4019027da116821fa99f5c81e9e38b87671cc574f9281439");
+	assert_int_equal(fm_transcript_new(&c.transcript, NULL), 0);
+	assert_int_equal(fm_pcr_secure_boot(out, FM_DIGEST_SHA1, &c, NULL), 0);
+	assert_int_equal(fm_transcript_count(c.transcript), 6);
+	c.skip_absent = true;
+	assert_int_equal(fm_pcr_secure_boot(out, FM_DIGEST_SHA1, &c, NULL), 0);
+	assert_int_equal(fm_transcript_count(c.transcript), 7);
+	fm_transcript_free(c.transcript);
+	assert_int_equal(fm_pcr_secure_boot(out, FM_DIGEST_NONE, &c, NULL), FM_ERR_ARG);
+	assert_string_equal(fm_pcr_variable_name(FM_PCR_DBX), "dbx");
+	assert_null(fm_pcr_variable_guid(FM_PCR_VARIABLE_COUNT));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_extend_their_register_but_for_no_action),
+		cmocka_unit_test(pcr_0_starts_as_the_locality_that_was_logged),
+		cmocka_unit_test(unused_room_ends_the_log),
+		cmocka_unit_test(every_cut_is_an_error_or_ends_before_an_event),
+		cmocka_unit_test(what_breaks_a_rule_is_refused),
+		cmocka_unit_test(pcr7_of_no_variables_is_what_machines_without_secure_boot_have),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

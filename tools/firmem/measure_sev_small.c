@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* firmem measure ovmf-hash, vmsa, hmac: the parts of an AMD launch. */
+#include "tools/firmem/measure_sev.h"
+
+#include "tools/firmem/measure_verbs.h"
+#include "tools/firmem/out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum status measure_ovmf_hash(int argc, char **argv)
+{
+	struct measure_launch l = { .common.verb = "measure ovmf-hash" };
+	const struct args_option options[] = {
+		{ "firmware", ARGS_TEXT, "FILE", "the image", &l.firmware_path, .required = true,
+		  .alias = "ovmf" },
+		{ "json", ARGS_FLAG, NULL, "print one JSON object", &l.common.json },
+	};
+	const struct args_spec spec = {
+		l.common.verb, "Digests the pages of a firmware, for measure snp --ovmf-hash.",
+		NULL, options, sizeof(options) / sizeof(*options)
+	};
+	enum args_result result = args_parse(&spec, argc, argv);
+	uint8_t digest[FM_SEV_SNP_DIGEST_LEN];
+	struct fm_ovmf ovmf;
+	struct fm_error err = { 0 };
+	enum status status;
+
+	if (result != ARGS_GO)
+		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
+	if (!measure_read(l.firmware_path, FM_OVMF_LEN_MAX, &l.firmware))
+		return STATUS_BAD;
+	if (fm_ovmf_parse(&ovmf, l.firmware_path, l.firmware.bytes, l.firmware.len, 0, 0, &err) ||
+	    fm_sev_firmware(digest, l.firmware.bytes, l.firmware.len, &err))
+		status = measure_failed(&l.common, &err);
+	else
+		status = measure_answer_one(&l.common, "snp:ovmf-hash", digest, sizeof(digest));
+	measure_launch_free(&l);
+	return status;
+}
+
+enum status measure_vmsa(int argc, char **argv)
+{
+	struct measure_launch l = { .common.verb = "measure vmsa" };
+	const char *path = NULL;
+	uint64_t eip = 0xfffffff0, features = 1;
+	const struct args_option options[] = {
+		{ "vmm", ARGS_TEXT, "PROFILE",
+		  "qemu (the default), qemu-pre-6.10, ec2, ec2-legacy, gce", &l.vmm,
+		  .alias = "vmm-type" },
+		{ "eip", ARGS_HEX, "HEX", "where it starts; 0xfffffff0, the first vCPU", &eip },
+		{ "sev-features", ARGS_HEX, "HEX", "SEV_FEATURES; 0x1. SEV-ES has 0", &features,
+		  .alias = "guest-features" },
+		{ "vcpu-type", ARGS_TEXT, "NAME", "QEMU's name, such as EPYC-Milan", &l.cpu },
+		{ "vcpu-sig", ARGS_HEX, "HEX", "its CPUID signature instead", &l.sig,
+		  .given = &l.has_sig },
+		{ "output", ARGS_TEXT, "FILE", "write the page of 4096 bytes there (-o FILE)",
+		  &path, .letter = 'o' },
+		{ "json", ARGS_FLAG, NULL, "print one JSON object", &l.common.json },
+	};
+	const struct args_spec spec = {
+		l.common.verb, "The initial state of an encrypted vCPU: SHA-384 of its page.", NULL,
+		options, sizeof(options) / sizeof(*options)
+	};
+	enum args_result result = args_parse(&spec, argc, argv);
+	struct fm_vmsa_config c = { .struct_size = sizeof(c) };
+	uint8_t page[FM_VMSA_LEN], digest[48];
+	struct fm_error err = { 0 };
+
+	if (result != ARGS_GO)
+		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
+	c.sev_features = features;
+	if ((l.vmm && !measure_launch_vmm(&l.common, l.vmm, &c.vmm)) ||
+	    !measure_launch_cpu(&l, &c.cpu_sig) || !measure_u32(&l.common, "eip", eip, &c.eip))
+		return STATUS_BAD;
+	if (!c.eip)
+		return complain("measure vmsa: --eip: 0, expected an address that code is at");
+	if (!c.cpu_sig && fm_vmsa_vmm_tells_cpu(c.vmm))
+		return complain("measure vmsa: --vcpu-sig: is missing, %s shows it to the guest",
+				fm_vmsa_vmm_name(c.vmm));
+	if (fm_vmsa_page(page, &c, &err) ||
+	    fm_digest_bytes(FM_DIGEST_SHA384, page, sizeof(page), digest, &err))
+		return measure_failed(&l.common, &err);
+	if (path && !measure_write(path, page, sizeof(page)))
+		return STATUS_BAD;
+	return measure_answer_one(&l.common, "vmsa", digest, sizeof(digest));
+}
+
+/* --- hmac ----------------------------------------------------------------------------------- */
+
+/* "0.18": two numbers below 256. */
+static bool parse_api(const char *text, uint8_t *major, uint8_t *minor)
+{
+	unsigned a, b;
+	int used = 0;
+
+	if (sscanf(text, "%3u.%3u%n", &a, &b, &used) != 2 || text[used] || a > 255 || b > 255 ||
+	    strspn(text, "0123456789.") != strlen(text)) {
+		complain("measure hmac: --api: \"%.40s\", expected MAJOR.MINOR such as 1.51", text);
+		return false;
+	}
+	*major = (uint8_t)a;
+	*minor = (uint8_t)b;
+	return true;
+}
+
+/* 32 hexadecimal digits, or a file of 16 bytes. */
+static bool parse_tik(const char *text, uint8_t tik[16])
+{
+	struct measure_file file;
+	size_t n;
+	uint8_t bytes[16];
+	bool ok;
+
+	if (fm_digest_from_hex(text, bytes, sizeof(bytes), &n) && n == sizeof(bytes)) {
+		memcpy(tik, bytes, sizeof(bytes));
+		return true;
+	}
+	if (!measure_read(text, 4096, &file))
+		return false;
+	ok = file.len == 16;
+	if (ok)
+		memcpy(tik, file.bytes, 16);
+	else
+		complain("%s: size: %zu bytes, expected a TIK of 16", text, file.len);
+	measure_free(&file);
+	return ok;
+}
+
+enum status measure_hmac(int argc, char **argv)
+{
+	struct measure_common common = { .verb = "measure hmac" };
+	const char *digest = NULL, *tik = NULL, *mnonce = NULL, *api = NULL;
+	uint64_t build = 0, policy = 0;
+	const struct args_option options[] = {
+		{ "digest", ARGS_TEXT, "HEX", "the launch digest, 32 bytes", &digest,
+		  .required = true },
+		{ "tik", ARGS_TEXT, "FILE|HEX", "transport integrity key, 16 bytes", &tik,
+		  .required = true },
+		{ "mnonce", ARGS_TEXT, "HEX", "the firmware's nonce, 16 bytes", &mnonce,
+		  .required = true },
+		{ "api", ARGS_TEXT, "MAJOR.MINOR", "version of the SEV firmware", &api,
+		  .required = true },
+		{ "build", ARGS_SIZE, "N", "its build", &build, .required = true },
+		{ "policy", ARGS_HEX, "HEX", "of the guest", &policy, .required = true },
+		{ "json", ARGS_FLAG, NULL, "print one JSON object", &common.json },
+	};
+	const struct args_spec spec = { common.verb, "What LAUNCH_MEASURE returns for a digest.",
+					NULL, options, sizeof(options) / sizeof(*options) };
+	enum args_result result = args_parse(&spec, argc, argv);
+	struct fm_sev_hmac_config c = { .struct_size = sizeof(c) };
+	uint8_t out[32];
+	struct fm_error err = { 0 };
+
+	if (result != ARGS_GO)
+		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
+	if (build > 255)
+		return complain("measure hmac: --build: %llu, expected below 256",
+				(unsigned long long)build);
+	c.build = (uint8_t)build;
+	if (!measure_hex(&common, "digest", digest, c.digest, sizeof(c.digest)) ||
+	    !measure_hex(&common, "mnonce", mnonce, c.mnonce, sizeof(c.mnonce)) ||
+	    !measure_u32(&common, "policy", policy, &c.policy) ||
+	    !parse_api(api, &c.api_major, &c.api_minor) || !parse_tik(tik, c.tik))
+		return STATUS_BAD;
+	if (fm_sev_hmac(out, &c, &err))
+		return measure_failed(&common, &err);
+	return measure_answer_one(&common, "sev-hmac", out, sizeof(out));
+}
