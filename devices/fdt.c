@@ -338,6 +338,17 @@ void fm_fdt_add_flash(struct fm_fdt *fdt, const uint64_t *addr_len, size_t banks
 	fm_fdt_end(fdt);
 }
 
+void fm_fdt_add_pmem(struct fm_fdt *fdt, const uint64_t *addr_len, size_t ranges, bool lost)
+{
+	/* Linux, bindings/pmem/pmem-region.txt. */
+	begin_at(fdt, "pmem", addr_len && ranges ? addr_len[0] : 0);
+	fm_fdt_prop_text(fdt, "compatible", "pmem-region");
+	fm_fdt_prop_reg(fdt, addr_len, ranges);
+	if (lost)
+		fm_fdt_prop_empty(fdt, "volatile");
+	fm_fdt_end(fdt);
+}
+
 int fm_fdt_finish(struct fm_fdt *fdt, void **blob, size_t *len, struct fm_error *err)
 {
 	if (!fdt->err.code && fdt->depth != 1)

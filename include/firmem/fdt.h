@@ -49,6 +49,11 @@ FM_API void fm_fdt_add_memory(struct fm_fdt *fdt, uint64_t gpa, uint64_t len, in
 FM_API void fm_fdt_add_flash(struct fm_fdt *fdt, const uint64_t *addr_len, size_t banks,
 			     unsigned bank_width);
 /*
+ * A pmem-region node "pmem@GPA" of ranges of persistent memory; pairs of address and length. `lost`: the
+ * memory is volatile, what it holds goes with the machine (fm_nvdimm_persistence() says what is so).
+ */
+FM_API void fm_fdt_add_pmem(struct fm_fdt *fdt, const uint64_t *addr_len, size_t ranges, bool lost);
+/*
  * Close the root and hand the blob over: malloc'd, the caller's to free(). Equal calls make equal
  * bytes. FM_ERR_STATE (a node left open, a property out of place or twice, too many ends, finished
  * before), FM_ERR_ARG (a name or value that is missing or unfit), FM_ERR_NOMEM: the node is named.

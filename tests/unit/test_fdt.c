@@ -4,6 +4,8 @@
 
 #include "devices/bytes.h"
 
+#include <firmem/machine.h>
+
 enum {
 	TAG_BEGIN = 1,
 	TAG_END = 2,
@@ -114,6 +116,40 @@ static void values_that_are_missing_are_refused(void **state)
 	fdt = tree_begin();
 	fm_fdt_prop_reg(fdt, (const uint64_t[]){ 0, 1 }, SIZE_MAX / 2 + 2);
 	expect_failure(fdt, FM_ERR_ARG, "reg: 0 values");
+}
+
+static int see_pmem(const struct fm_fdt_node *node, struct fm_machine *machine,
+		    struct fm_space *space, void *ctx, struct fm_error *err)
+{
+	uint64_t addr, len, *sum = ctx;
+
+	assert_int_equal(fm_fdt_node_reg_count(node, err), 2);
+	assert_int_equal(fm_fdt_node_reg(node, 1, &addr, &len, err), 0);
+	*sum += addr + len + fm_fdt_node_has(node, "volatile");
+	return 0;
+}
+
+static void persistent_memory_has_a_node_of_its_ranges(void **state)
+{
+	const uint64_t regs[4] = { 0x100000000, 0x1000, 0x200000000, 0x2000 };
+	uint64_t sum = 0;
+	const struct fm_fdt_binding binding = { "pmem-region", see_pmem, &sum };
+
+	for (unsigned lost = 0; lost < 2; lost++) {
+		struct fm_fdt *fdt = tree_begin();
+		struct fm_machine *machine;
+		struct tree t;
+
+		fm_fdt_add_memory(fdt, 0, 0x1000, -1);
+		fm_fdt_add_pmem(fdt, regs, 2, lost);
+		t = tree_end(fdt);
+		sum = 0;
+		assert_int_equal(
+			fm_machine_from_fdt(&machine, t.blob, t.len, &binding, 1, NULL, NULL), 0);
+		assert_int_equal(sum, 0x200002000 + lost);
+		fm_machine_free(machine);
+		free(t.blob);
+	}
 }
 
 static void the_first_failure_is_the_one_reported(void **state)
@@ -452,6 +488,7 @@ int main(void)
 		cmocka_unit_test(the_same_property_in_parent_and_child_is_fine),
 		cmocka_unit_test(names_that_are_missing_or_paths_are_refused),
 		cmocka_unit_test(values_that_are_missing_are_refused),
+		cmocka_unit_test(persistent_memory_has_a_node_of_its_ranges),
 		cmocka_unit_test(the_first_failure_is_the_one_reported),
 		cmocka_unit_test(a_finished_tree_takes_nothing_more),
 		cmocka_unit_test(an_unfinished_tree_is_freed),

@@ -28,6 +28,7 @@ struct command {
 extern const struct command command_flash;
 extern const struct command command_machine;
 extern const struct command command_measure;
+extern const struct command command_nvdimm;
 extern const struct command command_reset;
 extern const struct command command_vars;
 

@@ -18,7 +18,11 @@ static const struct command *const commands[] = {
 #ifdef HAVE_MEASURE
 	&command_measure,
 #endif
-	&command_vars,    NULL,
+	&command_vars,
+#ifdef HAVE_NVDIMM
+	&command_nvdimm,
+#endif
+	NULL,
 };
 
 static bool is_help(const char *word)

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A label area in a block, made durable by a fm_persist. */
+#include <firmem/block.h>
+#include <firmem/dirty.h>
+#include <firmem/label.h>
+#include <firmem/persist.h>
+
+#include "devices/bytes.h"
+
+#include <string.h>
+
+static int place_write(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
+{
+	const struct fm_label_place *p = ctx;
+	uint8_t *base = fm_block_ptr(p->block);
+
+	if (!fmi_in_range(off, len, p->len))
+		return fm_error_set(err, FM_ERR_RANGE, 0, "block %s: label area: 0x%llx + 0x%zx",
+				    fm_block_name(p->block), (unsigned long long)off, len);
+	memcpy(base + p->off + off, bytes, len);
+	fm_dirty_mark(fm_block_dirty(p->block), p->off + off, len);
+	return 0;
+}
+
+static int place_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *err)
+{
+	const struct fm_label_place *p = ctx;
+
+	return p->persist ? fm_persist_range(p->persist, p->off + off, len, err) : 0;
+}
+
+int fm_label_medium_of(struct fm_label_medium *out, const struct fm_label_place *place,
+		       uint64_t pmem_len, struct fm_error *err)
+{
+	if (!fmi_in_range(place->off, place->len, fm_block_len(place->block)))
+		return fm_error_set(err, FM_ERR_RANGE, 0,
+				    "block %s: label area 0x%llx + 0x%llx leaves its 0x%llx bytes",
+				    fm_block_name(place->block), (unsigned long long)place->off,
+				    (unsigned long long)place->len,
+				    (unsigned long long)fm_block_len(place->block));
+	if (fm_block_flags(place->block) & FM_BLOCK_READONLY)
+		return fm_error_set(err, FM_ERR_ACCESS, 0,
+				    "block %s: read-only, expected a writable one",
+				    fm_block_name(place->block));
+	*out = (struct fm_label_medium){
+		.struct_size = sizeof(*out),
+		.bytes = (const uint8_t *)fm_block_ptr(place->block) + place->off,
+		.len = place->len,
+		.pmem_len = pmem_len,
+		/* The members are the caller's; only what they point to is changed. */
+		.ctx = (void *)(uintptr_t)place,
+		.write = place_write,
+		.sync = place_sync,
+	};
+	return 0;
+}

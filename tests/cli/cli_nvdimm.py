@@ -1,0 +1,322 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""firmem nvdimm from outside: cli_nvdimm.py COMMAND GROUP. Its harness is cli.py's."""
+import fcntl
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import cli
+from cli import Skip, pairs, refused, run, tree, write
+
+ONE = "01f56f0a-f7ba-4763-94c2-661a61043531"
+TWO = "59a54268-db56-407f-9e29-79a77dcd573c"
+MIB = 1 << 20
+LABELS = 128 << 10
+
+
+def nvdimm(*arguments, status=0):
+    """What it prints; it must end with that status and, but for 1, say nothing on stderr."""
+    done = run("nvdimm", *arguments)
+    assert done.returncode == status, (arguments, done)
+    assert done.stderr == b"" or status == 1, done.stderr
+    return done.stdout
+
+
+def labels(verb, *arguments, status=0):
+    return nvdimm("labels", verb, *arguments, status=status)
+
+
+def listing(path, *arguments):
+    answer = json.loads(labels("list", path, "--json", *arguments).decode("utf-8"))
+    assert list(answer) == ["version", "label_size", "nslot", "current_index", "seq", "labels"]
+    return answer
+
+
+def refuse(expected, *arguments):
+    """An error, and no file is other than before."""
+    before = {name: open(name, "rb").read() for name in os.listdir(".")}
+    refused(expected, "nvdimm", *arguments)
+    assert before == {name: open(name, "rb").read() for name in os.listdir(".")}
+
+
+def image(size=4 * MIB):
+    nvdimm("create", "nv.img", "--size", str(size), "--label-size", "128K")
+    labels("init", "nv.img", "--label-size", "128K")
+    return "nv.img"
+
+
+class Nvdimm:
+    """Making files."""
+    FILES = {b"nv.img"}
+
+    def a_new_image_is_zeros_with_room_for_labels(self):
+        nvdimm("create", "nv.img", "--size", "4M", "--label-size", "128K")
+        with open("nv.img", "rb") as file:
+            assert file.read() == bytes(4 * MIB + LABELS)
+        assert os.stat("nv.img").st_blocks * 512 >= 4 * MIB
+
+    def a_sparse_image_has_holes(self):
+        nvdimm("create", "nv.img", "--size", "64M", "--label-size", "128K", "--sparse")
+        assert os.path.getsize("nv.img") == 64 * MIB + LABELS
+        assert os.stat("nv.img").st_blocks * 512 < MIB
+
+    def a_uuid_makes_one_namespace_over_all(self):
+        nvdimm("create", "nv.img", "--size", "4M", "--label-size", "128K", "--uuid", ONE)
+        answer = listing("nv.img")
+        assert len(answer["labels"]) == 1, answer
+        label = answer["labels"][0]
+        assert (label["uuid"], label["rawsize"], label["dpa"]) == (ONE, "0x400000", "0x0"), label
+        assert label["isetcookie"] == "0xba90120012b4dc"
+
+    def what_is_there_is_not_overwritten(self):
+        write("nv.img", b"precious")
+        refuse("nv.img: make it: File exists", "create", "nv.img", "--size", "2M", "--label-size",
+               "128K")
+
+    def sizes_that_cannot_be_are_refused(self):
+        refuse("size 0x100000, expected a multiple of 0x200000", "create", "nv.img", "--size", "1M",
+               "--label-size", "128K")
+        refuse("label size 0x3ff", "create", "nv.img", "--size", "2M", "--label-size", "1023")
+        refuse("--label-size: is missing", "create", "nv.img", "--size", "2M")
+        refuse("--uuid: \"x\"", "create", "nv.img", "--size", "2M", "--label-size", "1K", "--uuid",
+               "x")
+        refuse("expected room for a label", "create", "nv.img", "--size", "2M", "--label-size", "0",
+               "--uuid", ONE)
+
+    def a_grown_image_keeps_memory_and_labels(self):
+        path = image()
+        with open(path, "r+b") as file:
+            file.write(b"first")
+            file.seek(4 * MIB - 4)
+            file.write(b"last")
+        labels("add", path, "--size", "2M", "--uuid", ONE, "--name", "kept")
+        before = listing(path)
+        nvdimm("grow", path, "--size", "8M", "--label-size", "128K")
+        with open(path, "rb") as file:
+            content = file.read()
+        assert len(content) == 8 * MIB + LABELS
+        assert content[:5] == b"first" and content[4 * MIB - 4:4 * MIB] == b"last"
+        assert content[4 * MIB:8 * MIB] == bytes(4 * MIB)
+        assert listing(path) == before
+        labels("add", path, "--size", "6M", "--uuid", TWO)
+
+    def an_image_does_not_shrink(self):
+        path = image()
+        refuse("expected less memory than 0x400000", "grow", path, "--size", "4M", "--label-size",
+               "128K")
+        refuse("expected less memory", "grow", path, "--size", "2M", "--label-size", "128K")
+        refuse("expected less memory", "grow", path, "--size", "16M", "--label-size", "128M")
+        refuse("none.img: open for reading", "grow", "none.img", "--size", "4M", "--label-size",
+               "128K")
+
+
+class Labels:
+    FILES = {b"nv.img", b"bare", b"v"}
+
+    def what_is_added_is_listed(self):
+        path = image()
+        labels("add", path, "--size", "2M", "--uuid", ONE, "--name", "na\u00efve", "--mode",
+               "fsdax", "--lbasize", "4096")
+        answer = listing(path)
+        assert answer == {
+            "version": "1.2", "label_size": 256, "nslot": 510, "current_index": 0, "seq": 2,
+            "labels": [{
+                "slot": 1, "uuid": ONE, "name": "na\u00efve", "dpa": "0x0", "rawsize": "0x200000",
+                "position": 0, "nlabel": 1, "lbasize": 4096, "flags": 0,
+                "isetcookie": "0xba90120012b4dc",
+                "type_guid": "66f0d379-b4f3-4074-ac43-0d3318b78cdb",
+                "abstraction_guid": "266400ba-fb9f-4677-bcb0-968f11d0d225",
+                "checksum_ok": True, "valid": True}]}, answer
+        lines = labels("list", path).decode().splitlines()
+        assert lines[-1].split()[:4] == ["1", ONE, "na\u00efve", "fsdax"], lines
+
+    def versions_are_kept(self):
+        write("bare", bytes(1024))
+        labels("init", "bare", "--version", "1.1")
+        labels("add", "bare", "--size", "2M", "--uuid", ONE, "--cookie", "7", "--nlabel", "2",
+               "--position", "1", "--dpa", "16M")
+        answer = listing("bare")
+        assert (answer["version"], answer["label_size"], answer["nslot"]) == ("1.1", 128, 4)
+        label = answer["labels"][0]
+        assert label["abstraction_guid"] is None and label["isetcookie"] == "0x7"
+        assert (label["nlabel"], label["position"], label["dpa"]) == (2, 1, "0x1000000")
+        refuse("abstraction GUID: slots of 128 bytes have none", "labels", "add", "bare", "--size",
+               "2M", "--mode", "fsdax")
+
+    def a_name_is_changed_and_nothing_else(self):
+        path = image()
+        labels("add", path, "--size", "2M", "--uuid", ONE, "--name", "a")
+        labels("add", path, "--size", "2M", "--uuid", TWO, "--name", "b")
+        before = listing(path)["labels"]
+        labels("rename", path, "--uuid", ONE, "--name", "c")
+        after = listing(path)["labels"]
+        for label in before + after:
+            del label["slot"]
+        before[0]["name"] = "c"
+        assert sorted(before, key=str) == sorted(after, key=str), after
+
+    def what_is_deleted_is_gone(self):
+        path = image()
+        labels("add", path, "--size", "2M", "--uuid", ONE)
+        labels("delete", path, "--uuid", ONE)
+        assert listing(path)["labels"] == []
+        assert labels("delete", path, "--uuid", ONE, status=1) == b""
+        assert labels("rename", path, "--uuid", ONE, "--name", "x", status=1) == b""
+
+    def claims_that_cannot_be_are_refused(self):
+        path = image()
+        labels("add", path, "--size", "2M", "--uuid", ONE)
+        add = ["labels", "add", path, "--size"]
+        refuse("overlaps slot 1", *add, "2M", "--dpa", "0x100000")
+        refuse("leaves the 0x400000 bytes", *add, "4M", "--dpa", "2M")
+        refuse("no 0x400000 free bytes", *add, "4M")
+        refuse("the UUID is there", *add, "2M", "--uuid", ONE)
+        refuse("--uuid: \"none\"", *add, "2M", "--uuid", "none")
+        refuse("--name: 64 bytes, expected at most 63", *add, "2M", "--name", "x" * 64)
+        refuse("expected at least 1", *add, "2M", "--position", "1")
+        refuse("size 0x0", *add, "0")
+
+    def labels_are_not_wiped_by_chance(self):
+        path = image()
+        labels("add", path, "--size", "2M", "--uuid", ONE)
+        refuse("it has labels, expected --force", "labels", "init", path)
+        labels("init", path, "--force", "--version", "1.1")
+        assert listing(path)["version"] == "1.1" and listing(path)["labels"] == []
+
+    def a_file_in_use_is_refused(self):
+        path = image()
+        with open(path, "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            refused("nv.img: cannot be locked", "nvdimm", "labels", "add", path, "--size", "2M")
+
+    def files_without_labels_are_named(self):
+        write("bare", b"x" * 100)
+        refuse("bare: size: 100 bytes", "labels", "list", "bare")
+        write("bare", bytes(4096))
+        refuse("index block 0: signature", "labels", "list", "bare")
+        refuse("--label-size: 0x2000", "labels", "list", "bare", "--label-size", "8K")
+        write("nv.img", bytes(3 * MIB))
+        refuse("expected --label-size", "labels", "list", "nv.img")
+        refuse("cannot be opened", "labels", "list", "none")
+        refuse("no valid index block", "labels", "add", "bare", "--size", "2M")
+
+    def findings_are_told_with_status_1(self):
+        path = image()
+        labels("add", path, "--size", "2M", "--uuid", ONE)
+        assert b"findings: none" in labels("check", path)
+        with open(path, "r+b") as file:
+            file.seek(4 * MIB + 512 + 256 + 20)
+            file.write(b"x")
+            file.seek(4 * MIB + 256)
+            file.write(b"x")
+        answer = json.loads(labels("check", path, "--json", status=1))
+        assert [f["finding"] for f in answer["findings"]] == ["bad-index", "bad-checksum"], answer
+        assert [f["offset"] for f in answer["findings"]] == ["0x100", "0x300"], answer
+        assert listing(path)["labels"][0]["checksum_ok"] is False
+
+    def verbs_are_told_apart(self):
+        assert b"rename" in labels("--help")
+        refused('nvdimm labels lst: no such command, did you mean "list"', "nvdimm", "labels", "lst")
+        refused("nvdimm labels: verb is missing", "nvdimm", "labels")
+        refused("no such command", "nvdimm", "labels", "zzzzzz")
+        for verb in (["create"], ["grow"], *(["labels", v] for v in (
+                "init", "list", "check", "add", "delete", "rename"))):
+            lines = nvdimm(*verb, "--help").decode().splitlines()
+            assert all(len(line) <= 100 for line in lines), max(lines, key=len)
+
+    def ndctls_areas_are_listed_as_ndctl_lists_them(self):
+        folder = os.path.join(os.environ.get("FIRMEM_VECTORS", ""), "nvdimm")
+        if not os.path.isdir(folder):
+            raise Skip(f"no test data at {folder}")
+        with gzip.open(os.path.join(folder, "v12-128k.bin.gz")) as file:
+            write("v", file.read())
+        with open(os.path.join(folder, "ndctl-read-labels-labels-nmem0.json"),
+                  encoding="utf-8") as file:
+            text = file.read()
+        theirs = json.loads(re.search(r"[\[{].*[\]}]", text, re.S)[0])
+        theirs = theirs[0] if isinstance(theirs, list) else theirs
+        ours = listing("v")
+        # ndctl also lists slot 0, which is free.
+        for label, other in zip(ours["labels"], theirs["label"][1:]):
+            for key in ("slot", "uuid", "name", "flags", "nlabel", "position", "lbasize"):
+                assert label[key] == other[key], (key, label, other)
+            for key in ("dpa", "rawsize", "isetcookie"):
+                assert int(label[key], 16) == other[key], (key, label, other)
+        assert len(ours["labels"]) == len(theirs["label"]) - 1 == 4
+        assert ours["nslot"] == theirs["index"][0]["nslot"]
+        assert ours["seq"] == theirs["index"][0]["seq"] == 2
+
+
+class Tables:
+    FILES = {b"t.dtb", b"nfit.bin", b"ssdt.aml", b"nfit.dsl", b"ssdt.dsl"}
+
+    @staticmethod
+    def _tree(*regions, **more):
+        region = ("pmem@100000000", {"compatible": b"pmem-region\0", "reg": pairs(*regions), **more})
+        return write("t.dtb", tree(("memory", {"device_type": b"memory\0",
+                                               "reg": pairs(0, 0x100000)}), region))
+
+    @staticmethod
+    def _iasl(name):
+        if not shutil.which("iasl"):
+            raise Skip("no iasl: package acpica-tools")
+        done = subprocess.run(["iasl", "-d", name], stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        assert done.returncode == 0 and not re.search("error", done.stdout, re.I), done.stdout
+        with open(name.rsplit(".", 1)[0] + ".dsl", encoding="utf-8") as file:
+            return file.read()
+
+    def the_nfit_is_qemus_of_such_a_machine(self):
+        self._tree(0x100000000, 256 * MIB)
+        nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin", "--persistence", "cpu")
+        with open("nfit.bin", "rb") as file:
+            ours = file.read()
+        path = os.path.join(os.environ.get("FIRMEM_VECTORS", ""), "nvdimm/nfit-qemu72-4dimm.bin")
+        if not os.path.exists(path):
+            raise Skip(f"no test data at {path}")
+        with open(path, "rb") as file:
+            theirs = file.read()
+        # Of that machine's four the first, and the capabilities.
+        assert ours[40:] == theirs[40:40 + 184] + theirs[-16:]
+        assert sum(ours) % 256 == 0 and len(ours) == int.from_bytes(ours[4:8], "little")
+
+    def iasl_disassembles_the_nfit(self):
+        self._tree(0x100000000, 256 * MIB, 0x110000000, 16 * MIB)
+        nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin", "--persistence=mem-ctrl", "--unarmed")
+        text = self._iasl("nfit.bin")
+        assert "Unknown" not in text, text
+        assert len(re.findall("Device not armed : 1", text)) == 2
+        assert re.search("Memory Flush to NVDIMM : 1", text)
+
+    def iasl_disassembles_the_ssdt_and_compiles_it_again(self):
+        self._tree(0x100000000, 256 * MIB, 0x110000000, 16 * MIB)
+        for options in ([], ["--fit"], ["--port", "0"], ["--port", "0", "--mailbox", "0x30000000"]):
+            nvdimm("ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml", *options)
+            text = self._iasl("ssdt.aml")
+            for word in ("2f10e7a4-9e91-11e4-89d3-123b93f75cba",
+                         "4309ac30-0d11-11e4-9191-0800200c9a66", "NV01", "_LSI", "_LSR", "_LSW"):
+                assert word in text, word
+            assert ("_FIT" in text) == (options == ["--fit"])
+            done = subprocess.run(["iasl", "-p", "ssdt", "ssdt.dsl"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+            assert re.search("Compilation successful. 0 Errors", done.stdout), done.stdout
+
+    def trees_without_persistent_memory_are_refused(self):
+        self._tree(0x100000000, MIB, volatile=b"")
+        refuse('no "pmem-region" node', "nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
+        refuse("--port: 0x10000", "ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml", "--port", "64K")
+        self._tree(0x100000000, MIB)
+        refuse("mailbox: 0x1, expected a page", "ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml",
+               "--mailbox", "1")
+
+
+GROUPS = {group.__name__.lower(): group for group in (Nvdimm, Labels, Tables)}
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main(GROUPS, *sys.argv[1:]))

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tests/unit/faultio.h"
+#include "tests/unit/tmpdir.h"
+#include "tests/unit/unit.h"
+
+#include <firmem/nvdimm_image.h>
+
+#define LABELS 1024u
+
+static struct fm_nvdimm_image_config config(const char *path, struct faultio *f)
+{
+	return (struct fm_nvdimm_image_config){
+		.struct_size = sizeof(struct fm_nvdimm_image_config),
+		.path = path,
+		.pmem_len = FM_NVDIMM_ALIGN,
+		.label_len = LABELS,
+		.sparse = true,
+		.io = f ? &f->io : NULL,
+	};
+}
+
+static void whatever_call_fails_no_new_file_is_left(void **state)
+{
+	const char *path = tmpdir_path(state, "new.img");
+	unsigned calls = 1;
+
+	for (unsigned fail = 1; fail <= calls; fail++) {
+		struct faultio f;
+		struct fm_nvdimm_image_config cfg;
+
+		faultio_init(&f);
+		f.fail_at = fail;
+		cfg = config(path, &f);
+		assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_IO);
+		assert_int_equal(tmpdir_size(path), -1);
+		assert_int_equal(f.open_files, 0);
+		faultio_init(&f);
+		assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), 0);
+		assert_int_equal(tmpdir_size(path), FM_NVDIMM_ALIGN + LABELS);
+		assert_string_equal(f.log, "ctfd");
+		calls = f.calls;
+		unlink(path);
+	}
+	assert_int_equal(calls, 4);
+}
+
+static void whatever_call_fails_the_old_image_stays(void **state)
+{
+	const char *path = tmpdir_path(state, "old.img");
+	unsigned calls = 1;
+
+	for (unsigned fail = 1; fail <= calls; fail++) {
+		struct fm_nvdimm_image_config cfg = config(path, NULL);
+		struct faultio f;
+		int entries;
+
+		unlink(path);
+		assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), 0);
+		entries = tmpdir_entries(state);
+		faultio_init(&f);
+		f.fail_at = fail;
+		cfg = config(path, &f);
+		cfg.pmem_len *= 2;
+		assert_int_equal(fm_nvdimm_image_grow(&cfg, NULL), FM_ERR_IO);
+		assert_int_equal(f.open_files, 0);
+		assert_int_equal(tmpdir_entries(state), entries);
+		/* Only the folder's sync comes after the rename. */
+		assert_int_equal(tmpdir_size(path),
+				 (calls > 1 && fail == calls ? 2 : 1) * FM_NVDIMM_ALIGN + LABELS);
+		if (calls > 1)
+			continue;
+		faultio_init(&f);
+		assert_int_equal(fm_nvdimm_image_grow(&cfg, NULL), 0);
+		assert_int_equal(tmpdir_size(path), 2 * FM_NVDIMM_ALIGN + LABELS);
+		calls = f.calls;
+	}
+}
+
+static void the_new_image_is_durable_before_it_takes_the_old_ones_place(void **state)
+{
+	const char *path = tmpdir_path(state, "order.img");
+	struct fm_nvdimm_image_config cfg = config(path, NULL);
+	struct faultio f;
+
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), 0);
+	faultio_init(&f);
+	cfg = config(path, &f);
+	cfg.pmem_len *= 2;
+	assert_int_equal(fm_nvdimm_image_grow(&cfg, NULL), 0);
+	assert_string_equal(strchr(f.log, 't'), "tfnd");
+}
+
+static void configs_that_cannot_be_are_refused(void **state)
+{
+	struct fm_nvdimm_image_config cfg = config(tmpdir_path(state, "none"), NULL);
+
+	cfg.pmem_len = 0;
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_ARG);
+	cfg.pmem_len = FM_NVDIMM_ALIGN + 4096;
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_ARG);
+	cfg = config(NULL, NULL);
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_ARG);
+	cfg = config(tmpdir_path(state, "none"), NULL);
+	cfg.struct_size = 3;
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_ARG);
+	cfg = config(tmpdir_path(state, "none"), NULL);
+	assert_int_equal(fm_nvdimm_image_grow(&cfg, NULL), FM_ERR_NOT_FOUND);
+	assert_int_equal(tmpdir_entries(state), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(whatever_call_fails_no_new_file_is_left,
+						tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(whatever_call_fails_the_old_image_stays,
+						tmpdir_setup, tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(
+			the_new_image_is_durable_before_it_takes_the_old_ones_place, tmpdir_setup,
+			tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(configs_that_cannot_be_are_refused, tmpdir_setup,
+						tmpdir_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Label areas in files, as the verbs read and change them. */
+#include "tools/firmem/nvdimm_verbs.h"
+
+#include <firmem/block.h>
+#include <firmem/io.h>
+#include <firmem/persist.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define QEMU_LABEL_SIZE (128u << 10)
+#define BARE_MAX (1u << 20) /* bytes of a file that may be an area and nothing else */
+
+/* --- reading ------------------------------------------------------------------------------------- */
+
+static bool read_bytes(const char *path, struct fm_file *file, struct nvdimm_area *area)
+{
+	const struct fm_io *io = fm_io_posix();
+	int rc;
+
+	area->bytes = out_need(malloc(area->len));
+	rc = fm_io_read_all(io, file, area->bytes, area->len, area->off);
+	if (!rc)
+		return true;
+	free(area->bytes);
+	area->bytes = NULL;
+	complain("%s: cannot be read: %s", path, strerror(-rc));
+	return false;
+}
+
+static bool has_index(const struct nvdimm_area *area)
+{
+	struct fm_label_area *parsed;
+	bool yes;
+
+	if (fm_label_parse(&parsed, area->bytes, area->len, 0, NULL))
+		return false;
+	yes = fm_label_info(parsed)->current >= 0;
+	fm_label_free(parsed);
+	return yes;
+}
+
+static bool read_last(const char *path, struct fm_file *file, uint64_t size, uint64_t len,
+		      struct nvdimm_area *area)
+{
+	*area = (struct nvdimm_area){ .off = size - len, .len = len, .pmem_len = size - len };
+	return read_bytes(path, file, area);
+}
+
+/* Where no size is given: a bare area, or QEMU's usual one; the first that has labels. */
+static bool read_guess(const char *path, struct fm_file *file, uint64_t size,
+		       struct nvdimm_area *area)
+{
+	bool bare = size <= BARE_MAX && size >= FM_LABEL_AREA_MIN;
+
+	if (size > QEMU_LABEL_SIZE) {
+		if (!read_last(path, file, size, QEMU_LABEL_SIZE, area))
+			return false;
+		if (has_index(area))
+			return true;
+		free(area->bytes);
+	}
+	if (bare)
+		return read_last(path, file, size, size, area);
+	if (size < FM_LABEL_AREA_MIN)
+		complain("%s: size: %llu bytes, expected a label area of at least %u", path,
+			 (unsigned long long)size, FM_LABEL_AREA_MIN);
+	else
+		complain("%s: no label area in its last 128 KiB, expected --label-size", path);
+	return false;
+}
+
+static bool read_area(const char *path, struct fm_file *file, uint64_t label_size,
+		      struct nvdimm_area *area)
+{
+	const struct fm_io *io = fm_io_posix();
+	uint64_t size;
+	int rc = io->ops->size(io->ctx, file, &size);
+
+	if (rc) {
+		complain("%s: cannot be read: %s", path, strerror(-rc));
+		return false;
+	}
+	if (!label_size)
+		return read_guess(path, file, size, area);
+	if (label_size > size || label_size < FM_LABEL_AREA_MIN || label_size > FM_LABEL_AREA_MAX) {
+		complain(
+			"%s: --label-size: 0x%llx, expected 0x%x to 0x%x, and at most its 0x%llx bytes",
+			path, (unsigned long long)label_size, FM_LABEL_AREA_MIN, FM_LABEL_AREA_MAX,
+			(unsigned long long)size);
+		return false;
+	}
+	return read_last(path, file, size, label_size, area);
+}
+
+bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area *area)
+{
+	const struct fm_io *io = fm_io_posix();
+	struct fm_file *file;
+	int rc = io->ops->open(io->ctx, path, FM_IO_READ, &file);
+	bool ok;
+
+	if (rc) {
+		complain("%s: cannot be opened: %s", path, strerror(-rc));
+		return false;
+	}
+	ok = read_area(path, file, label_size, area);
+	io->ops->close(io->ctx, file);
+	return ok;
+}
+
+void nvdimm_area_free(struct nvdimm_area *area)
+{
+	free(area->bytes);
+}
+
+struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_area *area)
+{
+	struct fm_label_area *parsed;
+	struct fm_error err;
+
+	if (!fm_label_parse(&parsed, area->bytes, area->len, area->pmem_len, &err))
+		return parsed;
+	complain("%s: %s", path, err.msg);
+	return NULL;
+}
+
+/* --- changes ------------------------------------------------------------------------------------- */
+
+static bool lock(const char *path, struct nvdimm_edit *edit)
+{
+	const struct fm_io *io = fm_io_posix();
+	int rc = io->ops->open(io->ctx, path, FM_IO_READ | FM_IO_WRITE, &edit->file);
+
+	if (rc) {
+		complain("%s: cannot be opened for writing: %s", path, strerror(-rc));
+		return false;
+	}
+	rc = io->ops->lock(io->ctx, edit->file, FM_IO_LOCK_EXCLUSIVE, 0, 0);
+	if (!rc)
+		return true;
+	complain("%s: cannot be locked: %s", path, strerror(-rc));
+	io->ops->close(io->ctx, edit->file);
+	return false;
+}
+
+static bool map(const char *path, struct nvdimm_edit *edit)
+{
+	const struct fm_block_config mem = {
+		.struct_size = sizeof(mem),
+		.name = "image",
+		.role = FM_ROLE_NVDIMM,
+		.backing = FM_BACKING_FILE,
+		.flags = FM_BLOCK_SHARED,
+		.path = path,
+	};
+	struct fm_label_place *p = &edit->place;
+	struct fm_error err;
+
+	*p = (struct fm_label_place){ .off = edit->area.off, .len = edit->area.len };
+	if (fm_block_new(&p->block, &mem, &err)) {
+		complain("%s", err.msg);
+		return false;
+	}
+	if (!fm_persist_open(&p->persist, p->block, &err) &&
+	    !fm_label_medium_of(&edit->medium, p, edit->area.pmem_len, &err))
+		return true;
+	complain("%s: %s", path, err.msg);
+	fm_persist_close(p->persist);
+	fm_block_free(p->block);
+	return false;
+}
+
+static void unlock(struct nvdimm_edit *edit)
+{
+	fm_io_posix()->ops->close(fm_io_posix()->ctx, edit->file);
+}
+
+bool nvdimm_edit_open(const char *path, uint64_t label_size, struct nvdimm_edit *edit)
+{
+	if (!lock(path, edit))
+		return false;
+	if (read_area(path, edit->file, label_size, &edit->area)) {
+		if (map(path, edit))
+			return true;
+		nvdimm_area_free(&edit->area);
+	}
+	unlock(edit);
+	return false;
+}
+
+void nvdimm_edit_close(struct nvdimm_edit *edit)
+{
+	fm_persist_close(edit->place.persist);
+	fm_block_free(edit->place.block);
+	nvdimm_area_free(&edit->area);
+	unlock(edit);
+}

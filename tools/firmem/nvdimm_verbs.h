@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* nvdimm_verbs: what the verbs of "firmem nvdimm" share. */
+#ifndef FIRMEM_TOOLS_NVDIMM_VERBS_H
+#define FIRMEM_TOOLS_NVDIMM_VERBS_H
+
+#include "tools/firmem/args.h"
+#include "tools/firmem/out.h"
+
+#include <firmem/label.h>
+
+enum status nvdimm_nfit_run(int argc, char **argv);
+enum status nvdimm_ssdt_run(int argc, char **argv);
+enum status nvdimm_labels_run(int argc, char **argv);
+enum status nvdimm_labels_init_run(int argc, char **argv);
+enum status nvdimm_labels_list_run(int argc, char **argv);
+enum status nvdimm_labels_check_run(int argc, char **argv);
+enum status nvdimm_labels_add_run(int argc, char **argv);
+enum status nvdimm_labels_delete_run(int argc, char **argv);
+enum status nvdimm_labels_rename_run(int argc, char **argv);
+
+/* --- the label area of a file ---------------------------------------------------------------------- */
+
+struct nvdimm_area {
+	uint64_t off; /* in the file */
+	uint64_t len;
+	uint64_t pmem_len; /* 0: a bare area, its DIMM is not known */
+	uint8_t *bytes;    /* as they were when it was read */
+};
+
+/*
+ * Read the area at the end of a file. `label_size` 0: the whole file, where it is short, or the last 128 KiB,
+ * if there is a label area. False after a complaint.
+ */
+bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area *area);
+void nvdimm_area_free(struct nvdimm_area *area);
+/* Parsed; NULL after a complaint. */
+struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_area *area);
+
+/* The file, locked and mapped, with its area as a medium that is durable. */
+struct nvdimm_edit {
+	struct nvdimm_area area;
+	struct fm_label_medium medium;
+	struct fm_label_place place;
+	struct fm_file *file; /* holds the lock */
+};
+
+bool nvdimm_edit_open(const char *path, uint64_t label_size, struct nvdimm_edit *edit);
+void nvdimm_edit_close(struct nvdimm_edit *edit);
+
+/* --- making images ------------------------------------------------------------------------------- */
+
+/* One raw namespace over all memory. False after a complaint. */
+bool nvdimm_put_namespace(const char *path, uint64_t label_size, const uint8_t uuid[16]);
+
+#endif
