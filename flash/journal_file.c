@@ -183,14 +183,36 @@ static int fill(struct fmi_journal_file *f, struct fm_file *file,
 	return rc;
 }
 
-/* Fill `tmp`, and give it the journal's name. */
-static int make_by(struct fmi_journal_file *f, const char *tmp, const struct fmi_journal_header *h,
-		   struct fm_error *err)
+/* Is it what a crash left of a journal that was being made: zeros, or its header? */
+static int check_left(struct fmi_journal_file *f, const char *tmp, struct fm_error *err)
+{
+	uint8_t bytes[FMI_JOURNAL_HEADER_LEN];
+	struct fmi_journal_header h;
+	uint64_t size;
+	int rc = f->io->ops->size(f->io->ctx, f->file, &size);
+
+	if (rc)
+		return fmi_io_fail(err, tmp, "size", rc);
+	size = fmi_min_u64(size, sizeof(bytes));
+	rc = fm_io_read_all(f->io, f->file, bytes, (size_t)size, 0);
+	if (rc)
+		return fmi_io_fail(err, tmp, "read", rc);
+	if (only_zeros(bytes, size) || (size == sizeof(bytes) && !fmi_journal_decode(bytes, &h)))
+		return 0;
+	return fm_error_set(err, FM_ERR_FORMAT, 0,
+			    "%s: is no journal, expected this name to be free for making one", tmp);
+}
+
+/* Fill `tmp`, and give it the journal's name. `own`: it was not there before. */
+static int make_by(struct fmi_journal_file *f, const char *tmp, bool own,
+		   const struct fmi_journal_header *h, struct fm_error *err)
 {
 	const struct fm_io *io = f->io;
 	int rc = fmi_lock_file(io, f->file, tmp, true, false, err);
 
-	if (rc && rc != FM_ERR_LOCKED) /* then it is somebody else's */
+	if (!rc && !own)
+		rc = check_left(f, tmp, err);
+	if (rc && own)
 		io->ops->unlink(io->ctx, tmp);
 	if (rc)
 		return rc;
@@ -215,18 +237,23 @@ static int make_named(struct fmi_journal_file *f, const struct fmi_journal_heade
 	const struct fm_io *io = f->io;
 	size_t room = strlen(f->path) + 5;
 	char *tmp = malloc(room);
+	bool own;
 	int rc;
 
 	if (!tmp)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", f->path);
 	/* One name, which a crash may leave behind: the next one takes it. */
 	snprintf(tmp, room, "%s.tmp", f->path);
-	rc = io->ops->open(io->ctx, tmp, FM_IO_READ | FM_IO_WRITE | FM_IO_CREATE, &f->file);
+	rc = io->ops->open(io->ctx, tmp, FM_IO_READ | FM_IO_WRITE | FM_IO_CREATE | FM_IO_EXCL,
+			   &f->file);
+	own = !rc;
+	if (rc == -EEXIST)
+		rc = io->ops->open(io->ctx, tmp, FM_IO_READ | FM_IO_WRITE, &f->file);
 	if (rc) {
 		f->file = NULL;
 		rc = fmi_io_fail(err, tmp, "open for reading and writing", rc);
 	} else {
-		rc = make_by(f, tmp, h, err);
+		rc = make_by(f, tmp, own, h, err);
 	}
 	free(tmp);
 	return rc;
@@ -239,8 +266,11 @@ int fmi_journal_file_make(struct fmi_journal_file *f, const struct fmi_journal_h
 
 	if (f->file) {
 		rc = fill(f, f->file, h);
-		if (rc)
+		if (rc) {
+			/* Empty again, as far as the host lets it. */
+			f->io->ops->truncate(f->io->ctx, f->file, 0);
 			return fmi_io_fail(err, f->path, "making it", rc);
+		}
 	} else {
 		rc = make_named(f, h, err);
 	}

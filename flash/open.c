@@ -277,7 +277,8 @@ int fmi_behind_start(struct fm_write_behind *wb, struct fm_error *err)
 	if (!rc && found.ring) {
 		rc = reuse(wb, &found, err);
 	} else if (!rc) {
-		made = true;
+		/* A file that was there is not ours to remove, whatever it is. */
+		made = !wb->journal.file;
 		rc = make(wb, err);
 	}
 	if (!rc)

@@ -356,6 +356,51 @@ static void a_file_of_zeros_is_an_empty_journal(void **state)
 	assert_int_equal(array[0], 0x31);
 }
 
+static void a_journal_that_cannot_be_made_leaves_the_file_that_was_there(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	const char *journal = tmpdir_path(state, "given");
+	struct faultio io;
+	struct fm_error err;
+	struct behind b;
+
+	tmpdir_fill(path, LEN, 0);
+	tmpdir_fill(journal, 0, 0);
+	behind_config(&b, path);
+	b.cfg.journal = journal;
+	faultio_init(&io);
+	b.cfg.io = &io.io;
+	for (io.fail_at = 1;; io.fail_at++) {
+		io.calls = 0;
+		if (!fm_write_behind_open(&b.wb, &b.cfg, &err))
+			break;
+		assert_true(tmpdir_size(journal) >= 0);
+	}
+	assert_true(io.fail_at > 5);
+	behind_exit(&b);
+}
+
+static void a_file_in_the_way_of_a_new_journal_stays(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	const char *tmp = tmpdir_path(state, "vars.journal.tmp");
+	struct fm_error err;
+	struct behind b;
+
+	tmpdir_fill(path, LEN, 0);
+	tmpdir_fill(tmp, 777, 'x');
+	behind_config(&b, path);
+	assert_int_equal(behind_refused(&b, &err), FM_ERR_FORMAT);
+	assert_non_null(strstr(err.msg, tmp));
+	assert_int_equal(tmpdir_size(tmp), 777);
+	assert_int_equal(tmpdir_byte(tmp, 776), 'x');
+	/* What a crash leaves of one is taken. */
+	tmpdir_fill(tmp, 50000, 0);
+	behind_open(&b);
+	assert_int_equal(tmpdir_size(tmp), -1);
+	behind_exit(&b);
+}
+
 /* --- locks --------------------------------------------------------------------------------- */
 
 static void a_second_opener_is_kept_out(void **state)
@@ -491,6 +536,8 @@ int main(void)
 		tmpdir_test(a_truncated_journal_is_refused),
 		tmpdir_test(what_is_not_a_journal_is_refused),
 		tmpdir_test(a_file_of_zeros_is_an_empty_journal),
+		tmpdir_test(a_journal_that_cannot_be_made_leaves_the_file_that_was_there),
+		tmpdir_test(a_file_in_the_way_of_a_new_journal_stays),
 		tmpdir_test(a_second_opener_is_kept_out),
 		tmpdir_test(two_images_do_not_share_a_journal),
 		tmpdir_test(the_bytes_that_qemu_uses_are_respected),
