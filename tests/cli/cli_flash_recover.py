@@ -7,7 +7,7 @@ import sys
 
 import cli
 from cli import write
-from flash_session import BANK, MIB, Driven, answers, content, program, refused
+from flash_session import BANK, MIB, Driven, answers, content, program, refused, wrong
 
 IMAGE = (*BANK, "--image", "v.fd")
 BLANK = b"\xff" * MIB
@@ -53,6 +53,19 @@ class Recover:
         kill(*IMAGE, "--interval", "3600000")
         assert answers(["r4 0x10"], *IMAGE) == [0x12345678]
         assert answers(["r4 0x10"], *IMAGE, "--read-only") == [0x12345678]
+
+    def a_reader_never_saves_over_the_journal(self):
+        write("v.fd", BLANK)
+        kill(*IMAGE, "--interval", "3600000")
+        before = content("v.fd.journal")
+        for reader in (("--read-only",), ("--mode", "none")):
+            wrong("save: v.fd.journal: is one of the bank's own", ["save v.fd.journal"], *IMAGE,
+                  *reader)
+            assert content("v.fd.journal") == before
+        os.remove("v.fd.journal")
+        wrong("save: v.fd.journal: is one of the bank's own", ["save v.fd.journal"], *IMAGE,
+              "--read-only")
+        assert os.listdir(".") == ["v.fd"]
 
     def a_reader_overlays_and_leaves_both_files(self):
         write("v.fd", BLANK)

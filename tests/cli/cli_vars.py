@@ -162,6 +162,18 @@ class Vars:
         with open("value", "rb") as file:
             assert file.read() == b"one"
 
+    def get_never_writes_over_its_image(self):
+        write("vars.fd", store(record("v", b"one")))
+        before = digest("vars.fd")
+        os.symlink("vars.fd", "link")
+        for name in ("vars.fd", "./vars.fd", "link", "vars.fd.journal"):
+            refuse("--output: .* is the image itself or its journal", "get", "vars.fd", "v", "-o",
+                   name)
+            refuse("--output: .* is the image itself or its journal", "get", "link", "v", "-o",
+                   name)
+        assert digest("vars.fd") == before and not os.path.exists("vars.fd.journal")
+        os.remove("link")
+
     def get_says_which_guids_a_name_has(self):
         write("vars.fd", store(record("v", b"one"), record("v", b"two", OTHER)))
         refused(f"v: is there with the GUIDs {GLOBAL} and {OTHER}, expected --guid", "vars", "get",
@@ -282,12 +294,23 @@ class Verdicts:
     def the_image_itself_is_never_the_output(self):
         write("vars.fd", store(record("a", b"1")))
         os.link("vars.fd", "out.fd")
-        for name in ("vars.fd", "./vars.fd", "out.fd"):
+        for name in ("vars.fd", "./vars.fd", "out.fd", "vars.fd.journal", "./vars.fd.journal"):
             refuse("is the image itself", "rescue", "vars.fd", "-o", name)
+        assert not os.path.exists("vars.fd.journal")
         os.remove("out.fd")
         os.symlink("vars.fd", "out.fd")
         refuse("is the image itself", "rescue", "vars.fd", "-o", "out.fd")
         refuse("--output: is missing, expected FILE", "rescue", "vars.fd")
+
+    def an_output_that_has_a_journal_is_refused(self):
+        write("vars.fd", store(record("a", b"1")))
+        write("out.fd", b"older")
+        write("out.fd.journal", b"changes of the older")
+        refuse("--output: out.fd has a journal", "rescue", "vars.fd", "-o", "out.fd")
+        with open("out.fd", "rb") as file:
+            assert file.read() == b"older"
+        os.remove("out.fd")
+        os.remove("out.fd.journal")
 
     def an_output_that_cannot_be_written_is_named(self):
         write("vars.fd", store(record("a", b"1")))

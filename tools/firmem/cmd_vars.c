@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* firmem vars: the variables that UEFI firmware keeps in a flash image. Here: reading them. */
+#include "tools/firmem/target.h"
 #include "tools/firmem/vars_verbs.h"
 
 #include <ctype.h>
@@ -213,6 +214,10 @@ enum status vars_get_run(int argc, char **argv)
 		return complain("vars get: --guid: \"%.60s\", expected one such as "
 				"8be4df61-93ca-11d2-aa0d-00e098032b8c",
 				get.guid_text);
+	if (get.output && target_is_image(get.path, get.output))
+		return complain("vars get: --output: %s is the image itself or its journal, "
+				"expected another file",
+				get.output);
 	if (!vars_image_read_store(get.path, &image))
 		return STATUS_BAD;
 	r = find_one(&get, image.vars, &status);

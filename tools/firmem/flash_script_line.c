@@ -5,12 +5,12 @@
 #include "tools/firmem/flash_script_private.h"
 #include "tools/firmem/flash_snapshot.h"
 #include "tools/firmem/out.h"
+#include "tools/firmem/target.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define WORDS_MAX 2 /* behind the operation */
 #define BLANKS " \t\r\v\f"
@@ -211,20 +211,14 @@ static enum step do_power_off(struct script *s, const struct op *op, char **word
 	return flush(s, op->name, STEP_END);
 }
 
-static bool is_same(const char *file, const char *path)
-{
-	struct stat one, other;
-
-	return file && !stat(file, &one) && !stat(path, &other) && one.st_dev == other.st_dev &&
-	       one.st_ino == other.st_ino;
-}
-
 static bool is_own(const struct bank *bank, const char *path)
 {
 	struct fm_write_behind *image = fm_flash_image(bank->dev);
 
-	return is_same(bank->image, path) || is_same(bank->registers_file, path) ||
-	       (image && is_same(fm_write_behind_journal(image), path));
+	/* A reader has no journal open, and the image one nevertheless. */
+	return (bank->image && target_is_image(bank->image, path)) ||
+	       target_same(bank->registers_file, path) ||
+	       (image && target_same(fm_write_behind_journal(image), path));
 }
 
 static enum step do_save(struct script *s, const struct op *op, char **word)

@@ -2,14 +2,13 @@
 /* firmem vars check and rescue: what a crash left behind, and the end of it. */
 #include "tools/firmem/vars_verbs.h"
 
-#include "tools/firmem/input.h"
+#include "tools/firmem/target.h"
 
 #include <firmem/io.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* What a boot of OVMF appends when nothing is set: measured. */
 #define PER_BOOT 3384u
@@ -128,14 +127,6 @@ enum status vars_check_run(int argc, char **argv)
 
 /* --- rescue ------------------------------------------------------------------------------------ */
 
-static bool same_file(const char *a, const char *b)
-{
-	struct stat x;
-	struct stat y;
-
-	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 static size_t count_variables(const void *bytes, size_t len)
 {
 	struct fm_vars *vars;
@@ -214,9 +205,13 @@ enum status vars_rescue_run(int argc, char **argv)
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (same_file(path, output))
-		return complain("vars rescue: --output: %s is the image itself, expected another "
-				"file",
+	if (target_is_image(path, output))
+		return complain("vars rescue: --output: %s is the image itself or its journal, "
+				"expected another file",
+				output);
+	if (target_has_journal(output))
+		return complain("vars rescue: --output: %s has a journal, expected one without: "
+				"see \"firmem flash recover\"",
 				output);
 	return rescue(path, output, json);
 }

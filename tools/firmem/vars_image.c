@@ -3,31 +3,14 @@
 #include "tools/firmem/vars_verbs.h"
 
 #include "tools/firmem/input.h"
+#include "tools/firmem/target.h"
 
 #include <firmem/block.h>
 #include <firmem/flash.h>
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define IMAGE_MAX (256u << 20)
-
-/* Is there a journal beside the image? Without one nobody is asked, and no lock is in the way. */
-static bool has_journal(const char *path)
-{
-	char *real = realpath(path, NULL);
-	char journal[4200];
-	bool found;
-
-	if (!real)
-		return false;
-	snprintf(journal, sizeof(journal), "%s.journal", real);
-	found = !access(journal, F_OK);
-	free(real);
-	return found;
-}
 
 /* What a crash left in the journal counts: it is put over the bytes, and no file is changed. */
 static bool overlay(const char *path, struct vars_image *image)
@@ -43,7 +26,8 @@ static bool overlay(const char *path, struct vars_image *image)
 	struct fm_write_behind *behind;
 	struct fm_error err;
 
-	if (!image->len || !has_journal(path))
+	/* Without one nobody is asked, and no lock is in the way. */
+	if (!image->len || !target_has_journal(path))
 		return true;
 	if (fm_write_behind_open(&behind, &cfg, &err)) {
 		complain("%s", err.msg);
