@@ -147,6 +147,14 @@ static unsigned commit_now(struct fm_write_behind *wb)
 	return fm_write_behind_commit(wb, NULL) ? FM_EFF_IOERR : 0;
 }
 
+/* Only the array has it. Mode through says ready for nothing that is not durable. */
+static unsigned leave_untold(struct fm_write_behind *wb, bool lost)
+{
+	if (lost)
+		return FM_EFF_IOERR;
+	return wb->cfg.mode == FM_WRITE_THROUGH ? commit_now(wb) : 0;
+}
+
 /* An operation that an empty journal has room for. */
 static unsigned tell(struct fm_write_behind *wb, uint64_t off, const uint8_t *data, uint64_t len)
 {
@@ -156,9 +164,10 @@ static unsigned tell(struct fm_write_behind *wb, uint64_t off, const uint8_t *da
 
 	pthread_mutex_lock(&wb->lock);
 	if (wb->stale) {
-		effects = wb->lost ? FM_EFF_IOERR : 0;
+		bool lost = wb->lost;
+
 		pthread_mutex_unlock(&wb->lock);
-		return effects;
+		return leave_untold(wb, lost);
 	}
 	taken = fmi_behind_take(wb, off, data, len, &wake);
 	pthread_mutex_unlock(&wb->lock);
@@ -236,6 +245,12 @@ static int flush(struct fm_write_behind *wb, struct fm_error *err)
 	return 0;
 }
 
+/* With `io` held. What only the array has the journal cannot make durable: then all of it. */
+static int commit(struct fm_write_behind *wb, struct fm_error *err)
+{
+	return wb->stale ? flush(wb, err) : fmi_behind_commit(wb, err);
+}
+
 typedef int barrier_fn(struct fm_write_behind *wb, struct fm_error *err);
 
 static int barrier(struct fm_write_behind *wb, barrier_fn *fn, struct fm_error *err)
@@ -262,7 +277,7 @@ static int barrier(struct fm_write_behind *wb, barrier_fn *fn, struct fm_error *
 
 int fm_write_behind_commit(struct fm_write_behind *wb, struct fm_error *err)
 {
-	return barrier(wb, fmi_behind_commit, err);
+	return barrier(wb, commit, err);
 }
 
 int fm_write_behind_flush(struct fm_write_behind *wb, struct fm_error *err)

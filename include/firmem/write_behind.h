@@ -102,11 +102,11 @@ FM_API unsigned fm_write_behind_erase(struct fm_write_behind *wb, uint64_t off, 
 FM_API void fm_write_behind_stale(struct fm_write_behind *wb);
 
 /*
- * Make durable what was told: in the journal (commit), or in the image as well (flush). A flush that
- * returns 0 ends a sticky error. After fm_write_behind_stale(), and after changes that the journal could
- * not take, a crash during a flush may leave a part of the difference. FM_ERR_IO, FM_ERR_NOSPACE ...:
- * the first error; everything stays in memory, and the next flush writes it again. The thread
- * that stores. Blocks.
+ * Make durable what was told: in the journal (commit), or in the image as well (flush). A commit of what
+ * only the array has (below) is a flush. A flush that returns 0 ends a sticky error. After
+ * fm_write_behind_stale(), and after changes that the journal could not take, a crash during a flush
+ * may leave a part of the difference. FM_ERR_IO, FM_ERR_NOSPACE ...: the first error; everything
+ * stays in memory, and the next flush writes it again. The thread that stores. Blocks.
  */
 FM_API int fm_write_behind_commit(struct fm_write_behind *wb, struct fm_error *err);
 FM_API int fm_write_behind_flush(struct fm_write_behind *wb, struct fm_error *err);

@@ -292,6 +292,43 @@ static void what_a_full_journal_could_not_take_a_flush_finds(void **state)
 	assert_true(file_is(path, b.array));
 }
 
+static void a_commit_does_not_pass_over_what_only_the_array_has(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	struct faultio io;
+	struct behind b;
+
+	init_on(&b, &io, path, 0xff);
+	io.fail_at = io.calls + 1;
+	io.dead = true;
+	for (unsigned i = 0; i < 40; i++)
+		behind_store(&b, 1024 * i, (uint8_t)(i + 1), 1000);
+	assert_int_equal(fm_write_behind_commit(b.wb, NULL), FM_ERR_IO);
+	io.fail_at = 0;
+	assert_int_equal(fm_write_behind_commit(b.wb, NULL), 0);
+	assert_true(file_is(path, b.array));
+	assert_int_equal(behind_store(&b, 0, 1, 1), 0);
+	/* The error is told until a flush, as any other. */
+	assert_int_equal(fm_write_behind_error(b.wb, NULL), FM_ERR_IO);
+	behind_exit(&b);
+}
+
+static void through_is_durable_after_a_snapshot_too(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	struct behind b;
+
+	tmpdir_fill(path, LEN, 0);
+	behind_config(&b, path);
+	b.cfg.mode = FM_WRITE_THROUGH;
+	behind_open(&b);
+	memset(b.array, 0x3c, LEN);
+	fm_write_behind_stale(b.wb);
+	assert_int_equal(behind_store(&b, 100, 0x55, 7), 0);
+	assert_true(file_is(path, b.array));
+	behind_exit(&b);
+}
+
 static void what_the_image_could_not_take_the_journal_keeps(void **state)
 {
 	const char *path = tmpdir_path(state, "vars");
@@ -489,6 +526,8 @@ int main(void)
 		tmpdir_test(after_a_failed_sync_of_the_image_all_is_written_again),
 		tmpdir_test(a_failure_in_the_background_is_told_and_ends_with_a_flush),
 		tmpdir_test(what_a_full_journal_could_not_take_a_flush_finds),
+		tmpdir_test(a_commit_does_not_pass_over_what_only_the_array_has),
+		tmpdir_test(through_is_durable_after_a_snapshot_too),
 		tmpdir_test(what_the_image_could_not_take_the_journal_keeps),
 		cmocka_unit_test(a_commit_after_a_failed_one_writes_everything_again),
 		tmpdir_test(after_any_failed_call_a_flush_catches_up),

@@ -17,6 +17,8 @@
 
 static struct fm_write_behind_config config;
 static struct fm_write_behind *behind;
+/* There was a write that the journal could not take: a retry of it changes nothing in the array. */
+static bool untaken;
 
 /* --- starting and ending --------------------------------------------------------------------- */
 
@@ -144,6 +146,19 @@ static int commit(void)
 	return -1;
 }
 
+/* The host may be well again: everything into the image, or the error. */
+static int take_all(void)
+{
+	struct fm_error err;
+
+	untaken = fm_write_behind_flush(behind, &err) != 0;
+	if (!untaken)
+		return 0;
+	nbdkit_error("%s", err.msg);
+	nbdkit_set_error(err.sys ? err.sys : EIO);
+	return -1;
+}
+
 /* QEMU writes whole sectors for a byte that changed: only what differs goes into the journal. */
 static int plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t offset,
 			 uint32_t flags)
@@ -158,11 +173,9 @@ static int plugin_pwrite(void *handle, const void *buf, uint32_t count, uint64_t
 	while (end > first && to[end - 1] == from[end - 1])
 		end--;
 	memcpy(to + first, from + first, end - first);
-	if (fm_write_behind_store(behind, offset + first, end - first)) {
-		nbdkit_error("%s: the journal cannot take what is written", config.image);
-		nbdkit_set_error(EIO);
+	untaken |= fm_write_behind_store(behind, offset + first, end - first) != 0;
+	if (untaken && take_all())
 		return -1;
-	}
 	return flags & NBDKIT_FLAG_FUA ? commit() : 0;
 }
 
