@@ -167,6 +167,16 @@ def what_cannot_be_served_is_refused():
         file.write(b"x" * 50000)
     refused("vars.fd.journal: its headers are", "vars.fd", "--socket", "sock")
     os.remove("vars.fd.journal")
+    # Left behind by a server that was killed, or somebody's file: nothing of it is printed or changed.
+    with open("taken", "wb") as file:
+        file.write(b"mine")
+    for name in ("taken", "s" * 108):
+        done = subprocess.run([FIRMEM, "flash", "serve", "vars.fd", "--socket", name],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20,
+                              check=False)
+        assert done.returncode == 2 and done.stdout == b"", done
+        assert done.stderr.startswith(b"firmem: flash serve: --socket: "), done
+        assert done.stderr.count(b"\n") == 1, done
     server = Server()
     try:
         done = subprocess.run([FIRMEM, "flash", "recover", "vars.fd"], stderr=subprocess.PIPE,

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define COMMAND "flash serve"
@@ -101,6 +103,15 @@ static enum status check(const struct serve *o)
 	if (o->interval_given && (!o->interval || o->interval > INTERVAL_MAX))
 		return complain(COMMAND ": --interval: %llu, expected 1 to %u milliseconds",
 				(unsigned long long)o->interval, INTERVAL_MAX);
+	if (!lstat(o->socket, &st))
+		return complain(COMMAND
+				": --socket: %s: is there already, expected no file; a server "
+				"that was killed leaves its own behind",
+				o->socket);
+	if (strlen(o->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+		return complain(COMMAND ": --socket: %s: %zu bytes, expected fewer than %zu",
+				o->socket, strlen(o->socket),
+				sizeof(((struct sockaddr_un *)0)->sun_path));
 	/* What the plugin would refuse when its socket is there already. */
 	if (fm_write_behind_recover(NULL, o->image, o->journal, true, &found, &err))
 		return complain("%s", err.msg);
