@@ -272,6 +272,14 @@ static bool is_file(int fd, const char *path)
 	       open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
 
+/* The trace is a file that has another job, and would be emptied. */
+static int not_its_own(const struct board *b, const char *other, struct fm_error *err)
+{
+	return fm_error_set(err, FM_ERR_ARG, 0,
+			    "--trace: %s: the same file as %s, expected its own", b->cfg.trace,
+			    other);
+}
+
 /*
  * Open for appending first, so that a failure further on empties no earlier trace. A file with
  * another job is refused: it would be emptied.
@@ -292,17 +300,21 @@ static int open_trace(struct board *b, struct fm_error *err)
 				    b->cfg.trace, strerror(errno));
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		if (is_file(fileno(b->trace), others[i]))
-			return fm_error_set(err, FM_ERR_ARG, 0,
-					    "--trace: %s: the same file as %s, expected its own",
-					    b->cfg.trace, others[i]);
+			return not_its_own(b, others[i], err);
 	}
 	return 0;
 }
 
 static int start_trace(struct board *b, struct fm_error *err)
 {
+	struct fm_write_behind *image = fm_flash_image(b->vars.dev);
+	const char *journal = image ? fm_write_behind_journal(image) : NULL;
+
 	if (!b->trace)
 		return 0;
+	/* Not before: only now it has a name, and what a crash left in it is in the image. */
+	if (is_file(fileno(b->trace), journal))
+		return not_its_own(b, journal, err);
 	/* Not a regular file (a pipe, a terminal): nothing to empty. */
 	if (ftruncate(fileno(b->trace), 0) && errno != EINVAL)
 		return fm_error_set(err, FM_ERR_IO, errno, "%s: cannot be emptied: %s",

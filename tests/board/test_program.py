@@ -145,6 +145,11 @@ def a_trace_over_another_file_of_the_board_is_refused_and_changes_nothing(bench)
     names = bench.names()
     bench.refused("--firmware", firmware, "--vars", bench.path("new.fd"), "--create", "--trace",
                   bench.path("new.fd"), says=["--trace", "new.fd"])
+    # Its journal has a name even where there is none yet.
+    for journal in ((), ("--journal", bench.path("other"))):
+        trace = journal[-1] if journal else bench.path("vars.fd.journal")
+        bench.refused("--firmware", firmware, "--vars", bench.path("vars.fd"), *journal, "--trace",
+                      trace, says=["--trace", trace, "its own"])
     bench.refused("--firmware", firmware, "--vars", bench.path("no.fd"), "--trace",
                   bench.path("new.log"), says=["no.fd"])
     assert bench.names() == names
