@@ -30,8 +30,8 @@ struct serve {
 
 static const char text[] =
 	"QEMU gets what a flash bank of this library gets: killing QEMU, or this, loses nothing, and a crash\n"
-	"of the host nothing that is older than the interval. SIGTERM ends it: everything is in the image\n"
-	"then. Standard output has the address once, before it serves.\n"
+	"of the host nothing that is older than the interval. SIGTERM ends it, once no client is connected:\n"
+	"everything is in the image then. Standard output has the address once, before it serves.\n"
 	"\n"
 	"Example:\n"
 	"  firmem flash serve vars.fd --socket vars.sock &\n"
