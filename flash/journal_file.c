@@ -107,6 +107,12 @@ static int judge(struct fmi_journal_file *f, const uint8_t *bytes, uint64_t size
 	int chosen = -1;
 
 	*empty = only_zeros(bytes, size);
+	/* Under a name a journal is complete: this is somebody's file, which may be of use. */
+	if (*empty && size && f->named)
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: %llu bytes that are all zero, expected a journal or an "
+				    "empty file",
+				    f->path, (unsigned long long)size);
 	if (*empty)
 		return 0;
 	if (size >= FMI_JOURNAL_RING_OFF)

@@ -345,13 +345,19 @@ static void what_is_not_a_journal_is_refused(void **state)
 	refused_both_ways(state, FM_ERR_FORMAT, "not a journal's");
 }
 
-static void a_file_of_zeros_is_an_empty_journal(void **state)
+/* One of ours never has the name while it is only zeros: it would be removed at the end. */
+static void a_file_of_zeros_is_no_journal_but_an_empty_one_is(void **state)
 {
 	const char *path = tmpdir_path(state, "vars");
+	const char *journal = tmpdir_path(state, "killed.journal");
 	uint8_t array[LEN];
 
+	leave_pending(state, array);
+	tmpdir_fill(journal, 20000, 0);
+	refused_both_ways(state, FM_ERR_FORMAT, "all zero");
+	assert_int_equal(tmpdir_size(journal), 20000);
 	tmpdir_fill(path, LEN, 0x31);
-	tmpdir_fill(tmpdir_path(state, "vars.journal"), 20000, 0);
+	tmpdir_fill(tmpdir_path(state, "vars.journal"), 0, 0);
 	read_as_reader(path, array);
 	assert_int_equal(array[0], 0x31);
 }
@@ -535,7 +541,7 @@ int main(void)
 		tmpdir_test(a_new_image_does_not_take_an_old_journal),
 		tmpdir_test(a_truncated_journal_is_refused),
 		tmpdir_test(what_is_not_a_journal_is_refused),
-		tmpdir_test(a_file_of_zeros_is_an_empty_journal),
+		tmpdir_test(a_file_of_zeros_is_no_journal_but_an_empty_one_is),
 		tmpdir_test(a_journal_that_cannot_be_made_leaves_the_file_that_was_there),
 		tmpdir_test(a_file_in_the_way_of_a_new_journal_stays),
 		tmpdir_test(a_second_opener_is_kept_out),
