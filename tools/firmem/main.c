@@ -13,7 +13,8 @@
 static const struct command *const commands[] = {
 	&command_flash,
 #ifdef HAVE_FDT
-	&command_machine, &command_reset,
+	&command_machine,
+	&command_reset,
 #endif
 #ifdef HAVE_MEASURE
 	&command_measure,
