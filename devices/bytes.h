@@ -7,6 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The least n with 2^n >= v; 63 where there is none. */
+static inline uint8_t fmi_log2_ceil(uint64_t v)
+{
+	uint8_t n = 0;
+
+	while (n < 63 && UINT64_C(1) << n < v)
+		n++;
+	return n;
+}
+
 /* Does [off, off + n) lie in an object of `len` bytes? Subtracts, so nothing can wrap. */
 static inline bool fmi_in_range(uint64_t off, uint64_t n, uint64_t len)
 {

@@ -280,9 +280,12 @@ static struct fmi_intel_step lock(struct fmi_intel *chip, const struct fmi_part 
 {
 	bool locks = !(part->quirks & FM_FLASH_QUIRK_NO_LOCKS);
 	unsigned lacks = part->traits;
+	uint32_t code = value & 0xffu;
 
-	switch (lacks & FM_FLASH_NO_PROTECTION && (value & 0xffu) != CONFIGURE ? 0
-									       : value & 0xffu) {
+	/* Without locks only the configuration register is left of 60. */
+	if ((lacks & FM_FLASH_NO_PROTECTION) && code != CONFIGURE)
+		return bad_sequence(chip, part->quirks, FMI_ACTION_NONE, FMI_NOTE_LOCK_UNKNOWN);
+	switch (code) {
 	case LOCK_BLOCK:
 		return end(chip, locks ? FMI_ACTION_LOCK : FMI_ACTION_NONE, FMI_NOTE_LOCK);
 	case CONFIRM:

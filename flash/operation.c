@@ -47,15 +47,6 @@ static uint8_t or_default(uint8_t value, uint8_t fallback)
 	return value ? value : fallback;
 }
 
-static uint8_t log2_ceil(uint32_t v)
-{
-	uint8_t n = 0;
-
-	while (n < 31 && UINT32_C(1) << n < v)
-		n++;
-	return n;
-}
-
 int fmi_times_init(struct fmi_flash *f, const struct fm_flash_config *cfg, const char *name,
 		   struct fm_error *err)
 {
@@ -77,7 +68,7 @@ int fmi_times_init(struct fmi_flash *f, const struct fm_flash_config *cfg, const
 		.chip_erase_max = or_default(cfg->times.chip_erase_max, 4),
 	};
 	t->chip_erase_ms = or_default(cfg->times.chip_erase_ms,
-				      (uint8_t)(t->erase_ms + log2_ceil(f->geo.blocks)));
+				      (uint8_t)(t->erase_ms + fmi_log2_ceil(f->geo.blocks)));
 	f->maximum = maximum;
 	f->part.timed = cfg->time != FM_FLASH_TIME_INSTANT;
 	f->duration = (struct fmi_durations){

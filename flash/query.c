@@ -73,15 +73,6 @@
 #define ID_CONFIGURATION 5u /* Intel */
 #define ID_EXTENDED 0x0eu   /* AMD, and the word behind it */
 
-static uint8_t log2_ceil(uint64_t v)
-{
-	uint8_t n = 0;
-
-	while (n < 63 && UINT64_C(1) << n < v)
-		n++;
-	return n;
-}
-
 static uint16_t interface_code(const struct fmi_geometry *geo)
 {
 	switch (geo->chip_width) {
@@ -246,10 +237,10 @@ void fmi_query_build(struct fmi_flash *f)
 	q[VCC_MAX] = 0x36;
 	put_times(f, q);
 	/* Emulators have banks that are no power of two; real chips are. */
-	q[CHIP_LEN] = log2_ceil(f->geo.len / f->geo.chips);
+	q[CHIP_LEN] = fmi_log2_ceil(f->geo.len / f->geo.chips);
 	fmi_put_le16(q + INTERFACE, interface_code(&f->geo));
 	if (!(f->part.traits & FM_FLASH_NO_BUFFER))
-		fmi_put_le16(q + BUFFER_LEN, log2_ceil(f->geo.buffer_len / f->geo.chips));
+		fmi_put_le16(q + BUFFER_LEN, fmi_log2_ceil(f->geo.buffer_len / f->geo.chips));
 	if (amd) {
 		q[AMD_BOOT] = boot_flag(f);
 		put_regions(q, &f->geo, q[AMD_BOOT] == AMD_BOOT_TOP);
