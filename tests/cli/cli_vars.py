@@ -174,6 +174,27 @@ class Vars:
         assert digest("vars.fd") == before and not os.path.exists("vars.fd.journal")
         os.remove("link")
 
+    def get_writes_a_whole_file_or_none(self):
+        write("vars.fd", store(record("v", b"one"), record("w", b"x" * 9000)))
+        write("out.fd", b"old")
+        os.chmod("out.fd", 0o640)
+        os.symlink("out.fd", "link")
+        vars_run("get", "vars.fd", "v", "-o", "link")
+        assert os.path.islink("link") and stat.S_IMODE(os.stat("out.fd").st_mode) == 0o640
+        with open("out.fd", "rb") as file:
+            assert file.read() == b"one"
+        # A full disk, as a limit on a file's size.
+        limited = subprocess.run(
+            ["sh", "-c", 'ulimit -f 4; trap "" XFSZ; exec "$@"', "-", cli.FIRMEM, "vars", "get",
+             "vars.fd", "w", "-o", "out.fd"], capture_output=True, check=False)
+        assert limited.returncode == 2 and b"out.fd: cannot be written: File too large" in \
+            limited.stderr, limited
+        with open("out.fd", "rb") as file:
+            assert file.read() == b"one"
+        assert sorted(os.listdir(".")) == ["link", "out.fd", "vars.fd"], os.listdir(".")
+        assert vars_run("get", "vars.fd", "v", "-o", "/dev/stdout") == b"one"
+        os.remove("link")
+
     def get_says_which_guids_a_name_has(self):
         write("vars.fd", store(record("v", b"one"), record("v", b"two", OTHER)))
         refused(f"v: is there with the GUIDs {GLOBAL} and {OTHER}, expected --guid", "vars", "get",

@@ -328,6 +328,20 @@ static void store_steps_over_what_a_crash_left(void **state)
 	assert_int_equal(tmpdir_size(path), -1);
 }
 
+static void store_replaces_no_device_and_no_pipe(void **state)
+{
+	const char *path = tmpdir_path(state, "pipe");
+	struct fm_error err = { 0 };
+	struct stat st;
+
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(fm_io_store(NULL, path, "new", 3, &err), FM_ERR_EXISTS);
+	assert_non_null(strstr(err.msg, path));
+	assert_int_equal(lstat(path, &st), 0);
+	assert_true(S_ISFIFO(st.st_mode));
+	assert_int_equal(tmpdir_entries(state), 1);
+}
+
 static void store_says_which_file_and_why(void **state)
 {
 	const char *path = tmpdir_path(state, "none/x");
@@ -409,6 +423,7 @@ int main(void)
 		tmpdir_test(store_leaves_the_old_or_the_new_at_every_failing_call),
 		tmpdir_test(store_leaves_the_old_or_the_new_when_everything_fails_from_a_call_on),
 		tmpdir_test(store_steps_over_what_a_crash_left),
+		tmpdir_test(store_replaces_no_device_and_no_pipe),
 		tmpdir_test(store_says_which_file_and_why),
 		cmocka_unit_test(an_incomplete_seam_is_refused),
 		cmocka_unit_test(each_errno_has_its_nearest_code),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* firmem vars: the variables that UEFI firmware keeps in a flash image. Here: reading them. */
+#include "tools/firmem/output.h"
 #include "tools/firmem/target.h"
 #include "tools/firmem/vars_verbs.h"
 
@@ -152,27 +153,12 @@ static const struct fm_vars_record *find_one(const struct get *get, const struct
 	return found;
 }
 
-static enum status write_data(const struct get *get, const struct fm_vars_record *r)
-{
-	FILE *file = fopen(get->output, "wbe");
-
-	if (!file)
-		return complain("%s: cannot be opened for writing: %m", get->output);
-	if (fwrite(r->data, 1, r->data_len, file) != r->data_len) {
-		fclose(file);
-		return complain("%s: cannot be written: %m", get->output);
-	}
-	if (fclose(file))
-		return complain("%s: cannot be written: %m", get->output);
-	return STATUS_YES;
-}
-
 static enum status put_found(const struct get *get, const struct fm_vars_record *r)
 {
 	struct out *out;
 
 	if (get->output)
-		return write_data(get, r);
+		return output_write(get->output, r->data, r->data_len) ? STATUS_YES : STATUS_BAD;
 	out = out_new(get->view.json);
 	vars_put_one(out, r, &get->view);
 	if (!get->view.json)

@@ -62,6 +62,19 @@ static char *setting(const char *key, const char *value)
 	return s;
 }
 
+/* RFC 3986, section 3.4: what may stand in a query, less what ends its value. */
+static void print_address(const char *socket)
+{
+	static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				   "-._~/:@!$'()*,";
+
+	printf("nbd+unix:///?socket=");
+	for (const char *p = socket; *p; p++)
+		printf(strchr(kept, *p) ? "%c" : "%%%02X", (unsigned char)*p);
+	putchar('\n');
+	fflush(stdout);
+}
+
 static enum status serve(const struct serve *o)
 {
 	char plugin[4096], interval[24];
@@ -81,8 +94,7 @@ static enum status serve(const struct serve *o)
 		argv[n++] = setting("interval", interval);
 	}
 	argv[n] = NULL;
-	printf("nbd+unix:///?socket=%s\n", o->socket);
-	fflush(stdout);
+	print_address(o->socket);
 	execvp("nbdkit", argv);
 	return complain(COMMAND ": nbdkit: cannot be started: %s", strerror(errno));
 }

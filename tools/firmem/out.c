@@ -28,6 +28,16 @@ struct out {
 
 /* --- failures ------------------------------------------------------------------------------ */
 
+/* A name or a path may hold anything: it shall not move the cursor, nor begin a line. */
+static char *make_plain(char *text)
+{
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	return text;
+}
+
 enum status complain(const char *fmt, ...)
 {
 	char *text;
@@ -41,11 +51,7 @@ enum status complain(const char *fmt, ...)
 		fputs("firmem: out of memory\n", stderr);
 		return STATUS_BAD;
 	}
-	for (char *p = text; *p; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
-	}
-	fprintf(stderr, "firmem: %s\n", text);
+	fprintf(stderr, "firmem: %s\n", make_plain(text));
 	free(text);
 	return STATUS_BAD;
 }
@@ -82,7 +88,7 @@ static char *print_value(enum out_kind kind, const struct out_value *v)
 		return out_need(strdup(text));
 	switch (kind) {
 	case OUT_TEXT:
-		return out_need(strdup(v->text));
+		return make_plain(out_need(strdup(v->text)));
 	case OUT_ADDRESS:
 		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)v->number);
 		break;

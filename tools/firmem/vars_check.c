@@ -2,9 +2,8 @@
 /* firmem vars check and rescue: what a crash left behind, and the end of it. */
 #include "tools/firmem/vars_verbs.h"
 
+#include "tools/firmem/output.h"
 #include "tools/firmem/target.h"
-
-#include <firmem/io.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,8 +152,7 @@ static enum status rescue(const char *path, const char *output, bool json)
 		vars_image_free(&image);
 		return complain("%s: %s", path, err.msg);
 	}
-	if (fm_io_store(NULL, output, rescued, image.len, &err)) {
-		complain("%s", err.msg);
+	if (!output_write(output, rescued, image.len)) {
 		free(rescued);
 		vars_image_free(&image);
 		return STATUS_BAD;
