@@ -209,6 +209,46 @@ static int check_left(struct fmi_journal_file *f, const char *tmp, struct fm_err
 			    "%s: is no journal, expected this name to be free for making one", tmp);
 }
 
+/* Does the temporary name still lead to the file that we have? Another may have put its own there. */
+static int check_ours(struct fmi_journal_file *f, const char *tmp, struct fm_error *err)
+{
+	const struct fm_io_ops *ops = f->io->ops;
+	struct fm_file_id ours, named;
+	struct fm_file *file;
+	int rc = ops->open(f->io->ctx, tmp, FM_IO_READ, &file);
+
+	if (!rc) {
+		rc = ops->identity(f->io->ctx, file, &named);
+		ops->close(f->io->ctx, file);
+	}
+	if (!rc)
+		rc = ops->identity(f->io->ctx, f->file, &ours);
+	if (rc && rc != -ENOENT)
+		return fmi_io_fail(err, tmp, "open for reading", rc);
+	if (rc || named.dev != ours.dev || named.ino != ours.ino)
+		return fm_error_set(err, FM_ERR_LOCKED, 0,
+				    "%s: another process has it, expected no other's", tmp);
+	return 0;
+}
+
+/*
+ * Another process, of another image but with this journal, may have made one since we saw none. From
+ * here on nobody can: that takes the temporary name, whose file we have locked.
+ */
+static int check_unmade(struct fmi_journal_file *f, struct fm_error *err)
+{
+	struct fm_file *file;
+	int rc = f->io->ops->open(f->io->ctx, f->path, FM_IO_READ, &file);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc)
+		return fmi_io_fail(err, f->path, "open for reading", rc);
+	f->io->ops->close(f->io->ctx, file);
+	return fm_error_set(err, FM_ERR_LOCKED, 0,
+			    "%s: another process has made it, expected no journal yet", f->path);
+}
+
 /* Fill `tmp`, and give it the journal's name. `own`: it was not there before. */
 static int make_by(struct fmi_journal_file *f, const char *tmp, bool own,
 		   const struct fmi_journal_header *h, struct fm_error *err)
@@ -216,8 +256,15 @@ static int make_by(struct fmi_journal_file *f, const char *tmp, bool own,
 	const struct fm_io *io = f->io;
 	int rc = fmi_lock_file(io, f->file, tmp, true, false, err);
 
+	if (!rc)
+		rc = check_ours(f, tmp, err);
+	/* The name is another's. */
+	if (rc == FM_ERR_LOCKED)
+		return rc;
 	if (!rc && !own)
 		rc = check_left(f, tmp, err);
+	if (!rc)
+		rc = check_unmade(f, err);
 	if (rc && own)
 		io->ops->unlink(io->ctx, tmp);
 	if (rc)
@@ -260,6 +307,11 @@ static int make_named(struct fmi_journal_file *f, const struct fmi_journal_heade
 		rc = fmi_io_fail(err, tmp, "open for reading and writing", rc);
 	} else {
 		rc = make_by(f, tmp, own, h, err);
+	}
+	/* Not under the journal's name: who closes it takes that away. */
+	if (rc && f->file) {
+		io->ops->close(io->ctx, f->file);
+		f->file = NULL;
 	}
 	free(tmp);
 	return rc;

@@ -210,6 +210,52 @@ static void a_journal_elsewhere_and_by_descriptor(void **state)
 	assert_true(file_is(path, b.array));
 }
 
+/* Another process, between our look for a journal and the making of one. */
+struct rival {
+	struct fm_io_ops ops;
+	const char *journal;
+	bool gone; /* it was quick: its journal has been made and removed, its temporary name is ours */
+};
+
+static int rival_lock(void *ctx, struct fm_file *file, int type, uint64_t off, uint64_t len)
+{
+	struct rival *r = ctx;
+	const char *slash = strrchr(r->journal, '/');
+	char tmp[600];
+
+	snprintf(tmp, sizeof(tmp), "%.*s/other.tmp", (int)(slash - r->journal), r->journal);
+	if (!access(tmp, F_OK)) {
+		if (r->gone)
+			unlink(tmp);
+		tmpdir_fill(r->gone ? tmp : r->journal, 5000, 0x99);
+	}
+	return fm_io_posix()->ops->lock(NULL, file, type, off, len);
+}
+
+static void two_images_never_share_a_new_journal(void **state)
+{
+	const char *path = tmpdir_path(state, "vars");
+	struct rival rival = { .ops = *fm_io_posix()->ops, .journal = tmpdir_path(state, "other") };
+	const struct fm_io io = { .ops = &rival.ops, .ctx = &rival };
+	struct behind b;
+	struct fm_error err;
+
+	rival.ops.lock = rival_lock;
+	for (int i = 0; i < 2; i++) {
+		const char *theirs = tmpdir_path(state, i ? "other.tmp" : "other");
+
+		rival.gone = i;
+		tmpdir_fill(path, LEN, 0);
+		behind_config(&b, path);
+		b.cfg.io = &io;
+		b.cfg.journal = rival.journal;
+		assert_int_equal(fm_write_behind_open(&b.wb, &b.cfg, &err), FM_ERR_LOCKED);
+		assert_non_null(strstr(err.msg, "another process"));
+		assert_int_equal(tmpdir_size(theirs), 5000);
+		unlink(theirs);
+	}
+}
+
 static void by_a_symbolic_link_the_journal_is_the_same(void **state)
 {
 	uint8_t array[LEN], seen[LEN];
@@ -533,6 +579,7 @@ int main(void)
 		tmpdir_test(without_the_journal_the_image_is_as_last_applied),
 		tmpdir_test(an_old_record_does_not_count_behind_a_new_one_that_is_the_same),
 		tmpdir_test(a_journal_elsewhere_and_by_descriptor),
+		tmpdir_test(two_images_never_share_a_new_journal),
 		tmpdir_test(by_a_symbolic_link_the_journal_is_the_same),
 		tmpdir_test(an_image_that_somebody_changed_since_is_refused),
 		tmpdir_test(another_image_is_refused_and_both_are_named),
