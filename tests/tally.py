@@ -49,7 +49,9 @@ def outcomes(test):
     result = test["result"]
     if re.search(r"^\[=+\] Running \d+ test", stdout, re.M):
         cases = cmocka_cases(stdout)
-        if result not in ("OK", "EXPECTEDFAIL") and not any(o == "failed" for _, o, _ in cases):
+        # A program whose every case was skipped says so too.
+        if result not in ("OK", "EXPECTEDFAIL", "SKIP") and not any(
+                o == "failed" for _, o, _ in cases):
             cases.append(("(the program)", "failed", result))
         return cases
     if result in ("OK", "EXPECTEDFAIL"):

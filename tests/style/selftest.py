@@ -139,6 +139,9 @@ class Tally(unittest.TestCase):
                          [(None, "passed", "")])
         self.assertEqual(tally.outcomes({"name": "x", "stdout": "no y\n", "result": "SKIP"}),
                          [(None, "skipped", "no y")])
+        none = "[==========] Running 1 test(s).\n[ RUN      ] a\nskipped: no y\n[  SKIPPED ] a\n"
+        self.assertEqual(tally.outcomes({"name": "x", "stdout": none, "result": "SKIP"}),
+                         [("a", "skipped", "no y")])
         self.assertEqual(tally.outcomes({"name": "x", "stdout": "", "result": "TIMEOUT"}),
                          [(None, "failed", "TIMEOUT")])
 

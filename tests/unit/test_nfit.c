@@ -46,13 +46,14 @@ static void a_table_of_qemus_is_made_byte_for_byte(void **state)
 		{ .slot = 1, .base = 0x110000000, .len = 128 * MIB },
 		{ .slot = 3, .base = 0x120000000, .len = 64 * MIB, .unarmed = true },
 	};
-	struct fm_nfit *n = make();
+	struct fm_nfit *n;
 	uint8_t theirs[1024];
 	char path[300];
 	uint8_t *ours;
 	size_t len;
 
 	UNIT_VECTOR(path, "nvdimm/nfit-qemu72-4dimm.bin");
+	n = make();
 	for (size_t i = 0; i < 4; i++)
 		fm_nfit_add_qemu(n, &dimms[i]);
 	fm_nfit_add_capabilities(n, FM_NFIT_CPU_CACHE | FM_NFIT_CONTROLLER);
@@ -90,13 +91,14 @@ static size_t load_dsl(const char *path, uint8_t *bytes, size_t room)
 /* Two DIMMs of one interleave set, with flush hints; that table has a header of its own. */
 static void an_interleaved_set_with_hints_is_made_byte_for_byte(void **state)
 {
-	struct fm_nfit *n = make();
+	struct fm_nfit *n;
 	uint8_t theirs[1024];
 	char path[300];
 	uint8_t *ours;
 	size_t len;
 
 	UNIT_VECTOR(path, "nvdimm/nfit-interleave2-flushhint-cap.dsl");
+	n = make();
 	fm_nfit_add_spa(n, &(struct fm_nfit_spa){ .index = 1,
 						  .flags = FM_NFIT_SPA_PROXIMITY,
 						  .base = 512 * MIB,

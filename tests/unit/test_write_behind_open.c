@@ -213,21 +213,18 @@ static void a_journal_elsewhere_and_by_descriptor(void **state)
 /* Another process, between our look for a journal and the making of one. */
 struct rival {
 	struct fm_io_ops ops;
-	const char *journal;
-	bool gone; /* it was quick: its journal has been made and removed, its temporary name is ours */
+	const char *ours; /* the temporary name */
+	const char *
+		its; /* what it makes: the journal, or, when that is gone again, another such name */
 };
 
 static int rival_lock(void *ctx, struct fm_file *file, int type, uint64_t off, uint64_t len)
 {
 	struct rival *r = ctx;
-	const char *slash = strrchr(r->journal, '/');
-	char tmp[600];
 
-	snprintf(tmp, sizeof(tmp), "%.*s/other.tmp", (int)(slash - r->journal), r->journal);
-	if (!access(tmp, F_OK)) {
-		if (r->gone)
-			unlink(tmp);
-		tmpdir_fill(r->gone ? tmp : r->journal, 5000, 0x99);
+	if (!access(r->ours, F_OK)) {
+		unlink(r->its);
+		tmpdir_fill(r->its, 5000, 0x99);
 	}
 	return fm_io_posix()->ops->lock(NULL, file, type, off, len);
 }
@@ -235,25 +232,24 @@ static int rival_lock(void *ctx, struct fm_file *file, int type, uint64_t off, u
 static void two_images_never_share_a_new_journal(void **state)
 {
 	const char *path = tmpdir_path(state, "vars");
-	struct rival rival = { .ops = *fm_io_posix()->ops, .journal = tmpdir_path(state, "other") };
+	struct rival rival = { *fm_io_posix()->ops, tmpdir_path(state, "other.tmp"), NULL };
 	const struct fm_io io = { .ops = &rival.ops, .ctx = &rival };
 	struct behind b;
 	struct fm_error err;
 
 	rival.ops.lock = rival_lock;
+	tmpdir_fill(path, LEN, 0);
+	behind_config(&b, path);
+	b.cfg.io = &io;
+	b.cfg.journal = tmpdir_path(state, "other");
 	for (int i = 0; i < 2; i++) {
-		const char *theirs = tmpdir_path(state, i ? "other.tmp" : "other");
-
-		rival.gone = i;
-		tmpdir_fill(path, LEN, 0);
-		behind_config(&b, path);
-		b.cfg.io = &io;
-		b.cfg.journal = rival.journal;
-		assert_int_equal(fm_write_behind_open(&b.wb, &b.cfg, &err), FM_ERR_LOCKED);
+		rival.its = i ? rival.ours : b.cfg.journal;
+		assert_int_equal(behind_refused(&b, &err), FM_ERR_LOCKED);
 		assert_non_null(strstr(err.msg, "another process"));
-		assert_int_equal(tmpdir_size(theirs), 5000);
-		unlink(theirs);
+		assert_int_equal(tmpdir_size(rival.its), 5000);
+		unlink(rival.its);
 	}
+	fm_worker_free(b.worker);
 }
 
 static void by_a_symbolic_link_the_journal_is_the_same(void **state)
