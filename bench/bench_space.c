@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses through a space, dirty marks, and changes of a large map. */
+/* Accesses through a space, and changes of a large map. */
 #include "bench/bench.h"
 
-#include <firmem/dirty.h>
 #include <firmem/flash.h>
 #include <firmem/ram.h>
 #include <firmem/space.h>
@@ -132,49 +131,6 @@ static void trapped_accesses(struct bench *b)
 	fm_block_free(ram_block);
 }
 
-/* --- dirty marks ------------------------------------------------------------------------- */
-
-static void mark(void *ctx, uint64_t n)
-{
-	struct fm_dirty *log = ctx;
-
-	for (uint64_t i = 0; i < n; i++)
-		fm_dirty_mark(log, (i & 0xff) << 12, 8);
-}
-
-/* The same marks, each of a clean granule: what harvests them is counted in, one for 256. */
-static void mark_clean(void *ctx, uint64_t n)
-{
-	struct fm_dirty *log = ctx;
-	uint64_t bits[4];
-
-	for (uint64_t i = 0; i < n; i++) {
-		if (!(i & 0xff))
-			fm_dirty_harvest(log, 0, 0, 256 << 12, bits);
-		fm_dirty_mark(log, (i & 0xff) << 12, 8);
-	}
-}
-
-static void dirty_marks(struct bench *b)
-{
-	struct fm_block *block = new_block(FM_ROLE_RAM, FLASH_LEN);
-	struct fm_block *quiet = new_block(FM_ROLE_RAM, FLASH_LEN);
-	struct fm_dirty *log = fm_block_dirty(block);
-	struct bench_side reference = { "dirty mark of a clean granule", mark_clean, log, 2000000 };
-	struct fm_error err;
-
-	must(fm_dirty_start(log, 0, &err), &err);
-	/* The reference leaves all 256 set. */
-	bench_compare(b, &(struct bench_side){ "dirty mark, already set", mark, log, 2000000 },
-		      &reference, 1);
-	bench_compare(b,
-		      &(struct bench_side){ "dirty mark, nobody listens", mark,
-					    fm_block_dirty(quiet), 2000000 },
-		      &reference, 0.5);
-	fm_block_free(block);
-	fm_block_free(quiet);
-}
-
 /* --- changes of a large map -------------------------------------------------------------- */
 
 struct map {
@@ -245,7 +201,6 @@ int main(int argc, char **argv)
 
 	bench_init(&b, argc, argv);
 	trapped_accesses(&b);
-	dirty_marks(&b);
 	view_changes(&b);
 	return bench_end(&b);
 }

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
 /* TSan draws no conclusions from a fence; nothing here needs it to: every access is atomic. */
@@ -16,15 +17,30 @@
 #endif
 
 struct fm_dirty {
+	struct fm_dirty_quick quick;
 	uint64_t len;
 	uint64_t granules;
-	unsigned shift;     /* log2 of the granule */
-	size_t words;       /* of one client's bitmap */
-	atomic_uint active; /* bit n: client n */
+	size_t words; /* of one client's bitmap */
+	bool cheap;   /* harvests make the barrier that marks need; otherwise marks do */
 	/* Made at a client's first start and kept, so that a late marker never meets a freed one. */
-	_Atomic(atomic_uint_least64_t *) maps[FM_DIRTY_CLIENTS];
+	uint64_t *maps[FM_DIRTY_CLIENTS];
 	pthread_mutex_t lock; /* start and stop */
 };
+
+static unsigned load_active(const struct fm_dirty *log, int order)
+{
+	return __atomic_load_n(&log->quick.active, order);
+}
+
+static uint64_t *load_map(const struct fm_dirty *log, unsigned client)
+{
+	return __atomic_load_n(&log->maps[client], __ATOMIC_ACQUIRE);
+}
+
+static uint64_t load_word(const uint64_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
 
 /* Bits [first, first + n) of a word; n from 1 to 64, first + n at most 64. */
 static uint64_t bit_mask(unsigned first, unsigned n)
@@ -36,11 +52,29 @@ static uint64_t bit_mask(unsigned first, unsigned n)
  * Between a store to guest memory and the load of its bit, and between the clearing of a bit and
  * the load of what it stands for. Without it the marker may see a bit that is just being
  * harvested while its store is still on the way, and neither this harvest nor the next has it.
+ * Marks are many and harvests few: so a harvest makes the barrier for both, where it can.
  */
 static void full_barrier(void)
 {
 	atomic_thread_fence(memory_order_seq_cst);
 }
+
+static void barrier_of_mark(const struct fm_dirty *log)
+{
+	if (!log->cheap)
+		full_barrier();
+}
+
+static void barrier_of_harvest(const struct fm_dirty *log)
+{
+	if (log->cheap)
+		fmi_fence_others();
+	else
+		full_barrier();
+}
+
+/* In any translation unit that does not inline it. */
+extern inline bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t len);
 
 struct fm_dirty *fmi_dirty_new(uint64_t len, uint64_t granule)
 {
@@ -49,12 +83,11 @@ struct fm_dirty *fmi_dirty_new(uint64_t len, uint64_t granule)
 	if (!log)
 		return NULL;
 	log->len = len;
-	log->shift = (unsigned)__builtin_ctzll(granule);
-	log->granules = (len >> log->shift) + !fmi_is_aligned(len, granule);
+	log->quick.granule = granule;
+	log->quick.shift = (unsigned)__builtin_ctzll(granule);
+	log->granules = (len >> log->quick.shift) + !fmi_is_aligned(len, granule);
 	log->words = (size_t)((log->granules + 63) / 64);
-	atomic_init(&log->active, 0);
-	for (unsigned i = 0; i < FM_DIRTY_CLIENTS; i++)
-		atomic_init(&log->maps[i], NULL);
+	log->cheap = fmi_fence_is_cheap();
 	if (pthread_mutex_init(&log->lock, NULL)) {
 		free(log);
 		return NULL;
@@ -67,7 +100,7 @@ void fmi_dirty_free(struct fm_dirty *log)
 	if (!log)
 		return;
 	for (unsigned i = 0; i < FM_DIRTY_CLIENTS; i++)
-		free(atomic_load_explicit(&log->maps[i], memory_order_relaxed));
+		free(log->maps[i]);
 	pthread_mutex_destroy(&log->lock);
 	free(log);
 }
@@ -75,16 +108,35 @@ void fmi_dirty_free(struct fm_dirty *log)
 /* A clean bitmap of the client; false when there is no memory for it. The lock is held. */
 static bool clean_map(struct fm_dirty *log, unsigned client)
 {
-	atomic_uint_least64_t *map = atomic_load_explicit(&log->maps[client], memory_order_relaxed);
+	uint64_t *map = load_map(log, client);
 
 	if (!map) {
 		map = calloc(log->words ? log->words : 1, sizeof(*map));
-		atomic_store_explicit(&log->maps[client], map, memory_order_release);
+		__atomic_store_n(&log->maps[client], map, __ATOMIC_RELEASE);
 		return map;
 	}
 	for (size_t i = 0; i < log->words; i++)
-		atomic_store_explicit(&map[i], 0, memory_order_relaxed);
+		__atomic_store_n(&map[i], 0, __ATOMIC_RELAXED);
 	return true;
+}
+
+/*
+ * Who logs from here on. A bitmap alone is enough to look at for a marker only while it is the
+ * only one, and while harvests make the marker's barrier. A marker that has an old answer, or a
+ * mixture of both, is before the fence of start, or behind it. The lock is held.
+ */
+static void set_active(struct fm_dirty *log, unsigned active)
+{
+	struct fm_dirty_quick *q = &log->quick;
+	bool one = active && !(active & (active - 1)) && log->cheap;
+
+	__atomic_store_n(&q->limit, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&q->active, active, __ATOMIC_RELEASE);
+	if (one) {
+		__atomic_store_n(&q->bits, load_map(log, (unsigned)__builtin_ctz(active)),
+				 __ATOMIC_RELEASE);
+		__atomic_store_n(&q->limit, log->len, __ATOMIC_RELEASE);
+	}
 }
 
 int fm_dirty_start(struct fm_dirty *log, unsigned client, struct fm_error *err)
@@ -99,7 +151,7 @@ int fm_dirty_start(struct fm_dirty *log, unsigned client, struct fm_error *err)
 	if (!fm_dirty_active(log, client)) {
 		ok = clean_map(log, client);
 		if (ok) {
-			atomic_fetch_or_explicit(&log->active, 1u << client, memory_order_release);
+			set_active(log, load_active(log, __ATOMIC_RELAXED) | 1u << client);
 			fmi_fence_others();
 		}
 	}
@@ -116,18 +168,17 @@ void fm_dirty_stop(struct fm_dirty *log, unsigned client)
 	if (client >= FM_DIRTY_CLIENTS)
 		return;
 	pthread_mutex_lock(&log->lock);
-	atomic_fetch_and_explicit(&log->active, ~(1u << client), memory_order_relaxed);
+	set_active(log, load_active(log, __ATOMIC_RELAXED) & ~(1u << client));
 	pthread_mutex_unlock(&log->lock);
 }
 
 bool fm_dirty_active(const struct fm_dirty *log, unsigned client)
 {
-	return client < FM_DIRTY_CLIENTS &&
-	       (atomic_load_explicit(&log->active, memory_order_acquire) >> client & 1);
+	return client < FM_DIRTY_CLIENTS && (load_active(log, __ATOMIC_ACQUIRE) >> client & 1);
 }
 
 /* Set the bits of a range of granules; true if one was clear. */
-static bool set_bits(atomic_uint_least64_t *map, uint64_t first, uint64_t last)
+static bool set_bits(uint64_t *map, uint64_t first, uint64_t last)
 {
 	bool fresh = false;
 
@@ -135,10 +186,12 @@ static bool set_bits(atomic_uint_least64_t *map, uint64_t first, uint64_t last)
 		unsigned bit = (unsigned)(g % 64);
 		unsigned n = (unsigned)fmi_min_u64(64 - bit, last - g + 1);
 		uint64_t mask = bit_mask(bit, n);
-		atomic_uint_least64_t *word = &map[g / 64];
+		uint64_t *word = &map[g / 64];
 
-		if ((atomic_load_explicit(word, memory_order_relaxed) & mask) != mask) {
-			uint64_t old = atomic_fetch_or_explicit(word, mask, memory_order_release);
+		if ((load_word(word) & mask) != mask) {
+			uint64_t old = mask == UINT64_MAX
+					       ? __atomic_exchange_n(word, mask, __ATOMIC_RELEASE)
+					       : __atomic_fetch_or(word, mask, __ATOMIC_RELEASE);
 
 			fresh |= (old & mask) != mask;
 		}
@@ -147,45 +200,38 @@ static bool set_bits(atomic_uint_least64_t *map, uint64_t first, uint64_t last)
 	return fresh;
 }
 
-bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t len)
+bool fm_dirty_mark_bits(struct fm_dirty *log, uint64_t off, uint64_t len)
 {
 	unsigned active;
 	bool fresh = false;
 	uint64_t first, last;
 
-	/* Of the compiler's: the load stays behind the store that is to be marked. */
+	/* The compiler's: the loads stay behind the store that is to be marked. */
 	atomic_signal_fence(memory_order_seq_cst);
-	active = atomic_load_explicit(&log->active, memory_order_relaxed);
-	if (!active || !len || off >= log->len)
+	if (!load_active(log, __ATOMIC_RELAXED) || !len || off >= log->len)
 		return false;
-	full_barrier();
+	barrier_of_mark(log);
 	/* Again, now with the bitmaps that belong to it. */
-	active = atomic_load_explicit(&log->active, memory_order_acquire);
-	first = off >> log->shift;
-	last = (off + fmi_min_u64(len, log->len - off) - 1) >> log->shift;
-	for (; active; active &= active - 1) {
-		unsigned client = (unsigned)__builtin_ctz(active);
-
-		fresh |= set_bits(atomic_load_explicit(&log->maps[client], memory_order_relaxed),
-				  first, last);
-	}
+	active = load_active(log, __ATOMIC_ACQUIRE);
+	first = off >> log->quick.shift;
+	last = (off + fmi_min_u64(len, log->len - off) - 1) >> log->quick.shift;
+	for (; active; active &= active - 1)
+		fresh |= set_bits(load_map(log, (unsigned)__builtin_ctz(active)), first, last);
 	return fresh;
 }
 
 /* Take the bits of one word that `mask` names. */
-static uint64_t take_word(atomic_uint_least64_t *word, uint64_t mask)
+static uint64_t take_word(uint64_t *word, uint64_t mask)
 {
-	uint64_t bits = atomic_load_explicit(word, memory_order_relaxed) & mask;
+	uint64_t bits = load_word(word) & mask;
 
 	if (!bits)
 		return 0;
-	if (mask == UINT64_MAX)
-		return atomic_exchange_explicit(word, 0, memory_order_acq_rel);
-	return atomic_fetch_and_explicit(word, ~mask, memory_order_acq_rel) & mask;
+	return __atomic_fetch_and(word, ~mask, __ATOMIC_ACQ_REL) & mask;
 }
 
 /* Take the bits of granules [first, first + n), n from 1 to 64, as the low bits of a word. */
-static uint64_t take_bits(atomic_uint_least64_t *map, uint64_t first, unsigned n)
+static uint64_t take_bits(uint64_t *map, uint64_t first, unsigned n)
 {
 	unsigned bit = (unsigned)(first % 64);
 	unsigned low = n < 64 - bit ? n : 64 - bit;
@@ -196,35 +242,90 @@ static uint64_t take_bits(atomic_uint_least64_t *map, uint64_t first, unsigned n
 	return out;
 }
 
+/* Processors that have an instruction for it are not all: this needs no call. */
+static unsigned bits_in(uint64_t word)
+{
+	word -= word >> 1 & UINT64_C(0x5555555555555555);
+	word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+	word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
+#define AT_ONCE 8 /* words: most of the time none of them is set */
+
+static uint64_t any_of(const uint64_t *w)
+{
+	return load_word(w) | load_word(w + 1) | load_word(w + 2) | load_word(w + 3) |
+	       load_word(w + 4) | load_word(w + 5) | load_word(w + 6) | load_word(w + 7);
+}
+
+/* Take a few whole words; returns how many bits were set. */
+static int64_t take_few(uint64_t *map, size_t words, uint64_t *bits)
+{
+	int64_t count = 0;
+
+	for (size_t i = 0; i < words; i++)
+		bits[i] = load_word(&map[i]);
+	for (size_t i = 0; i < words; i++) {
+		if (bits[i])
+			bits[i] = __atomic_exchange_n(&map[i], 0, __ATOMIC_ACQ_REL);
+	}
+	for (size_t i = 0; i < words; i++)
+		count += bits_in(bits[i]);
+	return count;
+}
+
+/* Take whole words; returns how many bits were set. */
+static int64_t take_words(uint64_t *map, size_t words, uint64_t *bits)
+{
+	int64_t count = 0;
+
+	memset(bits, 0, words * sizeof(*bits));
+	for (size_t i = 0; i < words; i += AT_ONCE) {
+		size_t n = words - i < AT_ONCE ? words - i : AT_ONCE;
+
+		if (n < AT_ONCE || any_of(&map[i]))
+			count += take_few(&map[i], n, &bits[i]);
+	}
+	return count;
+}
+
+/* Take granules [first, first + n). */
+static int64_t take(uint64_t *map, uint64_t first, uint64_t n, uint64_t *bits)
+{
+	size_t i = 0;
+	int64_t count = 0;
+
+	if (first % 64 == 0) {
+		i = (size_t)(n / 64);
+		count = take_words(map + first / 64, i, bits);
+	}
+	for (uint64_t at = 64 * i; at < n; at += 64) {
+		bits[i] = take_bits(map, first + at, (unsigned)fmi_min_u64(n - at, 64));
+		count += bits_in(bits[i++]);
+	}
+	return count;
+}
+
 /* How many granules [off, off + len) touches; the range is inside the block. */
 static uint64_t touched(const struct fm_dirty *log, uint64_t off, uint64_t len)
 {
-	return len ? ((off + len - 1) >> log->shift) - (off >> log->shift) + 1 : 0;
+	return len ? ((off + len - 1) >> log->quick.shift) - (off >> log->quick.shift) + 1 : 0;
 }
 
 int64_t fm_dirty_harvest(struct fm_dirty *log, unsigned client, uint64_t off, uint64_t len,
 			 uint64_t *bits)
 {
-	uint64_t first = off >> log->shift;
-	uint64_t left;
-	atomic_uint_least64_t *map;
-	int64_t count = 0;
+	int64_t count;
 
 	if (!fmi_in_range(off, len, log->len))
 		return FM_ERR_RANGE;
 	if (!fm_dirty_active(log, client))
 		return FM_ERR_STATE;
-	map = atomic_load_explicit(&log->maps[client], memory_order_relaxed);
-	left = touched(log, off, len);
-	for (size_t i = 0; left; i++) {
-		unsigned n = (unsigned)fmi_min_u64(left, 64);
-
-		bits[i] = take_bits(map, first, n);
-		count += __builtin_popcountll(bits[i]);
-		first += n;
-		left -= n;
-	}
-	full_barrier();
+	count = take(load_map(log, client), off >> log->quick.shift, touched(log, off, len), bits);
+	/* Where no bit was taken no marker can have been misled. */
+	if (count)
+		barrier_of_harvest(log);
 	return count;
 }
 
@@ -271,14 +372,13 @@ int fm_dirty_import(struct fm_dirty *log, uint64_t off, uint64_t page, const uin
 
 uint64_t fm_dirty_count(const struct fm_dirty *log, unsigned client)
 {
-	const atomic_uint_least64_t *map;
+	const uint64_t *map;
 	uint64_t count = 0;
 
 	if (!fm_dirty_active(log, client))
 		return 0;
-	map = atomic_load_explicit(&log->maps[client], memory_order_relaxed);
+	map = load_map(log, client);
 	for (size_t i = 0; i < log->words; i++)
-		count += (unsigned)__builtin_popcountll(
-			atomic_load_explicit(&map[i], memory_order_relaxed));
+		count += bits_in(load_word(&map[i]));
 	return count;
 }

@@ -35,17 +35,53 @@ FM_API void fm_dirty_stop(struct fm_dirty *log, unsigned client);
 FM_API bool fm_dirty_active(const struct fm_dirty *log, unsigned client);
 
 /*
- * Mark [off, off + len) for every active client. Bytes outside the block are ignored. One
- * relaxed load when nobody listens; otherwise a barrier, and no store when the bit is already set.
- * Returns true if at least one bit was newly set. Any thread; never blocks.
+ * What a mark reads; the library's own, and published only so that a mark of a set bit needs no call.
+ * The first member of struct fm_dirty: its layout is part of the ABI.
  */
-FM_API bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t len);
+struct fm_dirty_quick {
+	uint64_t limit;       /* bytes of the block while one client alone logs, otherwise 0 */
+	const uint64_t *bits; /* that client's */
+	uint64_t granule;     /* bytes; a power of two */
+	unsigned shift;       /* its log2 */
+	unsigned active;      /* bit n: client n logs */
+};
+
+/* What fm_dirty_mark() does when a look is not enough. Not for others. */
+FM_API bool fm_dirty_mark_bits(struct fm_dirty *log, uint64_t off, uint64_t len);
+
+/*
+ * Mark [off, off + len) for every active client. Bytes outside the block are ignored. Relaxed loads
+ * alone when nobody listens, and when one client does and has the bit already; nothing is stored where
+ * nothing changes. Returns true if at least one bit was newly set. Any thread; never blocks. Inline
+ * for compilers that optimize, and a function of the library for all others.
+ */
+FM_API inline bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t len)
+{
+	const struct fm_dirty_quick *q = (const struct fm_dirty_quick *)(const void *)log;
+	const uint64_t *bits;
+	uint64_t word;
+
+	/* Of the compiler's: the loads stay behind the store that is to be marked. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	/* Inside of the block, of one granule, and set. */
+	if (off < __atomic_load_n(&q->limit, __ATOMIC_ACQUIRE) &&
+	    ((off + len - 1) ^ off) < q->granule) {
+		bits = __atomic_load_n(&q->bits, __ATOMIC_ACQUIRE);
+		word = __atomic_load_n(&bits[off >> q->shift >> 6], __ATOMIC_RELAXED);
+		if (word >> (off >> q->shift & 63) & 1)
+			return false;
+	}
+	if (!__atomic_load_n(&q->active, __ATOMIC_RELAXED))
+		return false;
+	return fm_dirty_mark_bits(log, off, len);
+}
 
 /*
  * Move the bits of the granules that [off, off + len) touches into `bits` and clear them. Bit n
  * of bits[n / 64] stands for granule (off / granule) + n; unused bits are zero. `bits` has room
  * for fm_dirty_words(log, off, len) words. Returns how many bits were set, or FM_ERR_RANGE,
- * or FM_ERR_STATE when the client is not active. Any thread.
+ * or FM_ERR_STATE when the client is not active. Marks need no barrier because a harvest that took
+ * a bit makes one for all threads (membarrier, about a microsecond). Any thread.
  */
 FM_API int64_t fm_dirty_harvest(struct fm_dirty *log, unsigned client, uint64_t off, uint64_t len,
 				uint64_t *bits);

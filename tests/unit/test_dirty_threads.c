@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The dirty log while several threads mark, harvest, start and stop. */
+#include "tests/unit/child.h"
 #include "tests/unit/rng.h"
 #include "tests/unit/unit.h"
 
@@ -131,15 +132,15 @@ static void *litmus_marker(void *arg)
 }
 
 /* Store, then load of the bit, against exchange of the bit, then load: the store buffer's race. */
-static void who_finds_the_bit_set_has_its_store_in_that_harvest(void **state)
+static int run_litmus(void *arg)
 {
 	struct litmus l = { .log = fmi_dirty_new(G, G) };
 	const time_t end = time(NULL) + 1; /* a host with one processor */
 	pthread_t thread;
 	uint64_t bits;
 
-	assert_int_equal(fm_dirty_start(l.log, 0, NULL), 0);
-	assert_int_equal(pthread_create(&thread, NULL, litmus_marker, &l), 0);
+	CHILD_CHECK(!fm_dirty_start(l.log, 0, NULL));
+	CHILD_CHECK(!pthread_create(&thread, NULL, litmus_marker, &l));
 	for (unsigned round = 1; round <= 200000 && time(NULL) < end; round++) {
 		uint64_t seen = 0;
 		bool last;
@@ -150,11 +151,28 @@ static void who_finds_the_bit_set_has_its_store_in_that_harvest(void **state)
 			if (fm_dirty_harvest(l.log, 0, 0, G, &bits) > 0)
 				seen = atomic_load_explicit(&l.cell, memory_order_relaxed);
 		} while (!last);
-		assert_int_equal(seen, 2 * round + 1);
+		CHILD_CHECK(seen == 2 * round + 1);
 	}
 	atomic_store(&l.stop, true);
 	pthread_join(thread, NULL);
 	fmi_dirty_free(l.log);
+	return 0;
+}
+
+static void who_finds_the_bit_set_has_its_store_in_that_harvest(void **state)
+{
+	assert_int_equal(run_litmus(NULL), 0);
+}
+
+static int run_litmus_without(void *arg)
+{
+	return child_deny(SYS_membarrier, -1, 0, ENOSYS) ? run_litmus(NULL) : CHILD_SKIP;
+}
+
+/* Then marks make the barrier that harvests cannot make for them. */
+static void so_it_is_where_membarrier_is_forbidden(void **state)
+{
+	child_run(run_litmus_without, NULL);
 }
 
 struct restless {
@@ -209,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_mark_is_lost_to_a_harvest_at_the_same_time),
 		cmocka_unit_test(who_finds_the_bit_set_has_its_store_in_that_harvest),
+		cmocka_unit_test(so_it_is_where_membarrier_is_forbidden),
 		cmocka_unit_test(clients_may_come_and_go_while_others_mark),
 	};
 
