@@ -6,6 +6,7 @@
 #include "devices/config.h"
 #include "devices/guestmem.h"
 #include "devices/io_private.h"
+#include "devices/populated.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,11 +37,14 @@
 struct segment {
 	uint64_t gpa;
 	uint64_t len;
-	const uint8_t *host;
+	const struct fm_block *block;
+	uint64_t block_off;
 };
 
 struct dump {
 	const struct fm_dump_config *cfg;
+	struct fm_dump_part *left_out;
+	size_t nleft_out;
 	struct segment *segments;
 	size_t nsegments;
 	size_t segments_room;
@@ -89,10 +93,8 @@ static int add_range(struct dump *d, const struct fm_range *r)
 		if (private)
 			d->result.private_bytes += run;
 		else
-			rc = add_segment(
-				d, &(struct segment){ r->gpa + off, run,
-						      (const uint8_t *)fm_block_ptr(r->block) +
-							      r->block_off + off });
+			rc = add_segment(d, &(struct segment){ r->gpa + off, run, r->block,
+							       r->block_off + off });
 	}
 	return rc;
 }
@@ -201,15 +203,52 @@ static bool put_cpus(struct dump *d)
 	return true;
 }
 
-/* A line of text behind the others; false without memory. */
-static bool say(char **text, size_t *len, const struct fm_block *block, const char *what,
-		uint64_t bytes)
+static bool leave_out(struct dump *d, const struct fm_block *block, enum fm_dump_why why,
+		      uint64_t len)
 {
-	const char *name = fm_block_name(block);
+	struct fm_dump_part *grown =
+		reallocarray(d->left_out, d->nleft_out + 1, sizeof(*d->left_out));
+
+	if (!grown)
+		return false;
+	d->left_out = grown;
+	d->left_out[d->nleft_out++] =
+		(struct fm_dump_part){ .block = block, .why = why, .len = len };
+	return true;
+}
+
+static bool find_left_out(struct dump *d, const struct fm_view *view)
+{
+	const struct fm_block *block;
+	bool ok = true;
+
+	fm_machine_foreach_block (d->cfg->machine, FM_WALK_ALL, block) {
+		uint64_t total = fm_block_len(block);
+		uint64_t seen = shown(view, block);
+
+		if (!chosen(d, block)) {
+			d->result.excluded++;
+			ok = ok && leave_out(d, block, FM_DUMP_NOT_CHOSEN, total);
+			continue;
+		}
+		if (seen < total) {
+			d->result.hidden += total - seen;
+			ok = ok && leave_out(d, block, FM_DUMP_HIDDEN, total - seen);
+		}
+		if (own(block))
+			ok = ok && leave_out(d, block, FM_DUMP_PRIVATE, own(block));
+	}
+	return ok;
+}
+
+/* A line of text behind the others; false without memory. */
+static bool say(char **text, size_t *len, const struct fm_dump_part *part)
+{
+	const char *name = fm_block_name(part->block);
 	char line[160];
 	int n = snprintf(line, sizeof(line), "%s: role %s: %s, 0x%llx bytes\n",
-			 *name ? name : "(unnamed)", fm_role_name(fm_block_role(block)), what,
-			 (unsigned long long)bytes);
+			 *name ? name : "(unnamed)", fm_role_name(fm_block_role(part->block)),
+			 fm_dump_why_name(part->why), (unsigned long long)part->len);
 	char *grown = realloc(*text, *len + (size_t)n);
 
 	if (!grown)
@@ -223,25 +262,12 @@ static bool say(char **text, size_t *len, const struct fm_block *block, const ch
 /* What is not in the dump, for whoever looks for it later. */
 static bool put_exclusions(struct dump *d, const struct fm_view *view)
 {
-	const struct fm_block *block;
 	char *text = NULL;
 	size_t len = 0;
-	bool ok = true;
+	bool ok = find_left_out(d, view);
 
-	fm_machine_foreach_block (d->cfg->machine, FM_WALK_ALL, block) {
-		uint64_t total = fm_block_len(block);
-		uint64_t seen = shown(view, block);
-
-		if (!chosen(d, block)) {
-			d->result.excluded++;
-			ok = ok && say(&text, &len, block, "not chosen", total);
-		} else if (seen < total) {
-			d->result.hidden += total - seen;
-			ok = ok && say(&text, &len, block, "hidden", total - seen);
-		}
-		if (chosen(d, block) && own(block))
-			ok = ok && say(&text, &len, block, "private", own(block));
-	}
+	for (size_t i = 0; ok && i < d->nleft_out; i++)
+		ok = say(&text, &len, &d->left_out[i]);
 	ok = ok && put_note(d, "firmem", NT_FIRMEM, text, len);
 	free(text);
 	return ok;
@@ -369,26 +395,48 @@ static bool go_on(const struct dump *d, uint64_t done)
 	return !d->cfg->go_on || d->cfg->go_on(d->cfg->ctx, done, d->result.bytes);
 }
 
+struct writing {
+	struct dump *d;
+	const struct segment *s;
+	uint64_t off;  /* of the segment in the file */
+	uint64_t done; /* bytes of the segments before */
+	bool given_up;
+	int rc;
+};
+
+/* What may be there of a segment's block; a run may reach over the segment, to whole pages. */
+static void write_there(void *ctx, uint64_t off, uint64_t len)
+{
+	struct writing *w = ctx;
+	const struct segment *s = w->s;
+	const uint8_t *host = (const uint8_t *)fm_block_ptr(s->block) + s->block_off;
+	uint64_t at = off > s->block_off ? off - s->block_off : 0;
+	uint64_t end = off + len > s->block_off ? off + len - s->block_off : 0;
+
+	for (end = fmi_min_u64(end, s->len); at < end && !w->rc && !w->given_up; at += CHUNK) {
+		uint64_t n = fmi_min_u64(CHUNK, end - at);
+
+		w->rc = write_chunk(w->d, host + at, n, w->off + at);
+		w->given_up = !go_on(w->d, w->done + at + n);
+	}
+}
+
 static int write_memory(struct dump *d, uint64_t off, uint64_t *end, bool *given_up)
 {
-	uint64_t done = 0;
-	int rc = 0;
+	struct writing w = { .d = d, .off = off };
 
 	*end = off;
-	for (size_t i = 0; i < d->nsegments; i++) {
-		const struct segment *s = &d->segments[i];
-
-		for (uint64_t at = 0; !rc && !*given_up && at < s->len; at += CHUNK) {
-			uint64_t n = fmi_min_u64(CHUNK, s->len - at);
-
-			rc = write_chunk(d, s->host + at, n, off + at);
-			done += n;
-			*given_up = !go_on(d, done);
-		}
-		*end = off + s->len;
-		off = fmi_align_up(*end, PAGE);
+	for (size_t i = 0; i < d->nsegments && !w.rc && !w.given_up; i++) {
+		w.s = &d->segments[i];
+		fmi_populated_each(w.s->block, w.s->block_off, w.s->len, write_there, &w);
+		w.done += w.s->len;
+		if (!w.rc && !w.given_up)
+			w.given_up = !go_on(d, w.done);
+		*end = w.off + w.s->len;
+		w.off = fmi_align_up(*end, PAGE);
 	}
-	return rc;
+	*given_up = w.given_up;
+	return w.rc;
 }
 
 static int write_file(struct dump *d, const struct fm_view *view, struct fm_error *err)
@@ -446,6 +494,23 @@ static int open_file(struct dump *d, struct fm_error *err)
 	return rc ? fmi_io_fail(err, d->cfg->path, "create", rc) : 0;
 }
 
+static void tell(const struct dump *d)
+{
+	for (size_t i = 0; d->cfg->part && i < d->nsegments; i++)
+		d->cfg->part(d->cfg->ctx, &(struct fm_dump_part){ .block = d->segments[i].block,
+								  .gpa = d->segments[i].gpa,
+								  .len = d->segments[i].len });
+	for (size_t i = 0; d->cfg->part && i < d->nleft_out; i++)
+		d->cfg->part(d->cfg->ctx, &d->left_out[i]);
+}
+
+const char *fm_dump_why_name(enum fm_dump_why why)
+{
+	static const char *const names[] = { "included", "not chosen", "hidden", "private" };
+
+	return (unsigned)why < sizeof(names) / sizeof(*names) ? names[why] : "unknown";
+}
+
 int fm_dump_write(const struct fm_dump_config *cfg, struct fm_dump_result *result,
 		  struct fm_error *err)
 {
@@ -468,8 +533,11 @@ int fm_dump_write(const struct fm_dump_config *cfg, struct fm_dump_result *resul
 		if (rc)
 			c.io->ops->unlink(c.io->ctx, c.path);
 	}
+	if (!rc)
+		tell(&d);
 	fm_view_put(view);
 	free(d.segments);
+	free(d.left_out);
 	free(d.head);
 	if (!rc && result)
 		*result = d.result;

@@ -168,6 +168,14 @@ static int choose_backing(const struct build *b, struct fm_block_config *c, unsi
 		c->path = NULL;
 		return 0;
 	}
+	if (b->o.readonly) {
+		bool file = c->backing == FM_BACKING_FILE && !(is & FM_RESET_BACKING_HOST_DEVICE);
+
+		c->backing = file ? FM_BACKING_FILE : FM_BACKING_MEMFD;
+		c->flags = file ? FM_BLOCK_SHARED | FM_BLOCK_READONLY : 0;
+		c->path = file ? c->path : NULL;
+		return 0;
+	}
 	if (c->backing == FM_BACKING_ADOPTED || is & FM_RESET_BACKING_HOST_DEVICE)
 		return fmi_fdt_fail(b->err, FM_ERR_FORMAT, b->node, "firmem,backing",
 				    "adopted or a host's device, expected what can be made here");

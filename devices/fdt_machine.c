@@ -17,6 +17,7 @@ struct memory {
 	int node;
 	unsigned index;
 	enum fm_role role;
+	uint64_t file_off; /* in options->ram_path */
 };
 
 /* Bytes of the longest path that a walk lets pass, and of a little more text behind it. */
@@ -184,17 +185,22 @@ static int add_memory(struct builder *b, const struct memory *m, struct fm_error
 	struct fm_block *block;
 	struct fm_dev *dev;
 	int rc;
+	struct fm_block_config c = { .struct_size = sizeof(c),
+				     .name = name,
+				     .role = m->role,
+				     .backing = b->options->ram_backing,
+				     .len = m->len };
 
 	snprintf(name, sizeof(name), "memory@%llx", (unsigned long long)m->gpa);
-	rc = fm_block_new(&block,
-			  &(struct fm_block_config){ .struct_size = sizeof(struct fm_block_config),
-						     .name = name,
-						     .role = m->role,
-						     .backing = b->options->ram_backing,
-						     .len = m->len },
-			  err);
+	if (b->options->ram_path) {
+		c.backing = FM_BACKING_FILE;
+		c.flags = FM_BLOCK_SHARED | FM_BLOCK_READONLY;
+		c.path = b->options->ram_path;
+		c.file_off = m->file_off;
+	}
+	rc = fm_block_new(&block, &c, err);
 	/* The rest of the config is ours: what it can refuse is a length no host could give. */
-	if (rc == FM_ERR_ARG)
+	if (rc == FM_ERR_ARG && !c.path)
 		err->code = FM_ERR_NOMEM;
 	if (rc)
 		return err->code;
@@ -225,12 +231,15 @@ static int add_memory(struct builder *b, const struct memory *m, struct fm_error
 static int build_memory(struct builder *b, struct fm_error *err)
 {
 	char text[WHERE_LEN];
+	uint64_t off = 0;
 	int rc = 0;
 
 	fm_space_begin(b->space);
 	for (size_t i = 0; !rc && i < b->nmemory; i++) {
-		const struct memory *m = &b->memory[i];
+		struct memory *m = &b->memory[i];
 
+		m->file_off = off;
+		off += m->len; /* they are apart: no wrap */
 		rc = add_memory(b, m, err);
 		if (rc)
 			rc = blame(err, b->source, where(b, m, text));

@@ -26,6 +26,21 @@ struct fm_dump_cpu {
 	size_t len; /* bytes */
 };
 
+/* Why a part of a block is in the dump, or is not. */
+enum fm_dump_why {
+	FM_DUMP_INCLUDED = 0,
+	FM_DUMP_NOT_CHOSEN, /* the block's role is none of `roles` */
+	FM_DUMP_HIDDEN,     /* chosen, but no address shows it */
+	FM_DUMP_PRIVATE,    /* chosen, but the encrypted guest's alone (private.h) */
+};
+
+struct fm_dump_part {
+	const struct fm_block *block;
+	enum fm_dump_why why;
+	uint64_t gpa; /* of what is included; otherwise 0 */
+	uint64_t len; /* bytes; of what is left out: of the whole block, together */
+};
+
 struct fm_dump_config {
 	size_t struct_size;               /* sizeof(struct fm_dump_config) */
 	const struct fm_machine *machine; /* whose blocks; borrowed during the call */
@@ -46,6 +61,11 @@ struct fm_dump_config {
 	/* Asked now and then, and at the end; false gives the dump up. NULL: nobody waits. */
 	bool (*go_on)(void *ctx, uint64_t done, uint64_t total);
 	void *ctx;
+	/*
+	 * Told of a dump that is done: what is included, by address, then what is not, as the note
+	 * has it. NULL: nobody.
+	 */
+	void (*part)(void *ctx, const struct fm_dump_part *part);
 };
 
 struct fm_dump_result {
@@ -62,13 +82,18 @@ struct fm_dump_result {
  * Write the dump: a PT_LOAD for each range of the space that shows a chosen block (p_paddr and p_vaddr the
  * guest-physical address), NT_PRSTATUS, VMCOREINFO, and a note of the name "firmem", type 666d0001, that lists
  * in text, a line each, the blocks that are not in it and the parts that are hidden. Holes for pages
- * of zeros. The guest should stand still: otherwise the dump is of no one moment.
+ * of zeros; pages that the host does not have are not touched, where it can say which (docs/reset.md,
+ * "Clearing"), so that idle memory costs neither time nor memory. The guest should stand still: otherwise the
+ * dump is of no one moment.
  *
  * FM_ERR_ARG (a field is named), FM_ERR_EXISTS, FM_ERR_STATE (given up by go_on), FM_ERR_IO, FM_ERR_NOSPACE,
  * FM_ERR_NOMEM: the file that was begun is removed. Blocks; allocates.
  */
 FM_API int fm_dump_write(const struct fm_dump_config *cfg, struct fm_dump_result *result,
 			 struct fm_error *err);
+
+/* "included", "not chosen", "hidden", "private"; never NULL. */
+FM_API const char *fm_dump_why_name(enum fm_dump_why why);
 
 #ifdef __cplusplus
 }

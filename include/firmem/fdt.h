@@ -113,6 +113,11 @@ struct fm_fdt_options {
 	const char *name;            /* of the machine; NULL = the root's "model", else "machine" */
 	enum fm_backing ram_backing; /* of memory nodes: anonymous or memfd */
 	unsigned space_flags;        /* enum fm_space_flag */
+	/*
+	 * A file that holds what the memory nodes show, one range behind the other, the lowest address
+	 * first: another process's guest. It is mapped shared and for reading only. NULL: `ram_backing`.
+	 */
+	const char *ram_path;
 };
 
 /*
@@ -131,7 +136,8 @@ struct fm_fdt_options {
  * FM_ERR_VERSION, FM_ERR_FORMAT (structure, names, properties; more than 31 levels, or than 16384
  * ranges of memory), FM_ERR_RANGE, FM_ERR_OVERLAP (both named), FM_ERR_EXISTS, FM_ERR_NOMEM (also:
  * more memory than the host will map), or what a binding returned. `blob` is not used after the
- * return. `options` NULL = defaults. Any thread; blocks as the bindings do; allocates.
+ * return. `options` NULL = defaults. With ram_path also what fm_block_new() says of the file. Any thread;
+ * blocks as the bindings do; allocates.
  */
 FM_API int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
 			       const struct fm_fdt_binding *bindings, size_t count,
@@ -144,6 +150,11 @@ struct fm_block_fdt_options {
 	size_t struct_size; /* sizeof(struct fm_block_fdt_options) */
 	/* Every block is a memfd, whatever backing the node names: no file is opened or made. */
 	bool memfd;
+	/*
+	 * Another process's guest is looked at: files that nodes name are mapped shared and for reading
+	 * only, none is made. What names no file, or memory of a host's device, is an empty memfd.
+	 */
+	bool readonly;
 	/*
 	 * Make the device over the block, of which `node` may be asked; NULL = fm_ram_new(). The
 	 * machine takes it over.

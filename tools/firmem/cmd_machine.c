@@ -2,6 +2,7 @@
 /* firmem machine: what a machine's memory is made of. */
 #include "tools/firmem/args.h"
 #include "tools/firmem/input.h"
+#include "tools/firmem/machine_dump.h"
 #include "tools/firmem/out.h"
 
 #include <firmem/fdt.h>
@@ -385,6 +386,7 @@ static enum status info_run(int argc, char **argv)
 
 static const struct verb verbs[] = {
 	{ "info", "the memory of a machine, as a table", info_run },
+	{ "dump", "the memory of a running guest, as a core file", machine_dump_run },
 	{ NULL, NULL, NULL },
 };
 
