@@ -138,6 +138,8 @@ int fmi_behind_read(struct fm_write_behind *wb, struct fm_error *err);
 /* With `io` held. All of the journal durable; all of the journal in the image. */
 int fmi_behind_commit(struct fm_write_behind *wb, struct fm_error *err);
 int fmi_behind_checkpoint(struct fm_write_behind *wb, struct fm_error *err);
+/* Nothing is pending: zeros, durably, over the records that there were. */
+int fmi_behind_scrub(struct fm_write_behind *wb, struct fm_error *err);
 /* Write the records from `from` to `to` in `ring` to the image, and sync it. */
 int fmi_behind_write_image(struct fm_write_behind *wb, const uint8_t *ring,
 			   struct fmi_journal_place from, struct fmi_journal_place to,

@@ -421,3 +421,34 @@ int fmi_behind_checkpoint(struct fm_write_behind *wb, struct fm_error *err)
 	fmi_behind_count(wb, &(struct fm_write_behind_stats){ .applies = 1 });
 	return 0;
 }
+
+/*
+ * A reader begins at the tail, where zeros are no record: they may be there at any moment. Headers hold
+ * no contents, and both have the digest of what the image is now.
+ */
+int fmi_behind_scrub(struct fm_write_behind *wb, struct fm_error *err)
+{
+	struct fm_write_behind_stats n = { .host_calls = 1 };
+	uint64_t len = wb->writer.ring_len;
+	bool idle;
+	int rc;
+
+	fmi_behind_lock(wb);
+	idle = wb->writer.head.pos == wb->tail.pos;
+	if (idle) {
+		wb->writer.open = false;
+		memset(wb->writer.map, 0, (size_t)len);
+		memset(wb->writer.copy, 0, (size_t)len);
+	}
+	fmi_behind_unlock(wb);
+	if (!idle)
+		return fm_error_set(err, FM_ERR_BUSY, 0,
+				    "%s: changes came in the middle of a scrub, expected none",
+				    wb->cfg.name);
+	memset(wb->window, 0, FMI_WINDOW_LEN);
+	memset(wb->old, 0, FMI_WINDOW_LEN);
+	rc = fmi_journal_file_sync(&wb->journal, 0, len, &n.host_bytes, err);
+	wb->suspect |= rc != 0;
+	fmi_behind_count(wb, &n);
+	return rc;
+}

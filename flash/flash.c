@@ -60,6 +60,7 @@ static unsigned flash_pump(void *state)
 static int flash_sanitize(void *state, struct fm_error *err)
 {
 	struct fmi_flash *f = state;
+	int rc;
 
 	if (f->read_only)
 		return fm_error_set(err, FM_ERR_ACCESS, 0,
@@ -71,7 +72,9 @@ static int flash_sanitize(void *state, struct fm_error *err)
 	else
 		reset_chips(f);
 	fmi_array_sanitize(f);
-	return flash_flush(f, err);
+	rc = flash_flush(f, err);
+	/* The journal has the old contents still, in records that are in the image. */
+	return rc || !f->image ? rc : fm_write_behind_scrub(f->image, err);
 }
 
 static void flash_save(void *state, struct fm_state_writer *w)

@@ -251,6 +251,14 @@ static int commit(struct fm_write_behind *wb, struct fm_error *err)
 	return wb->stale ? flush(wb, err) : fmi_behind_commit(wb, err);
 }
 
+/* With `io` held. */
+static int scrub(struct fm_write_behind *wb, struct fm_error *err)
+{
+	int rc = flush(wb, err);
+
+	return rc ? rc : fmi_behind_scrub(wb, err);
+}
+
 typedef int barrier_fn(struct fm_write_behind *wb, struct fm_error *err);
 
 static int barrier(struct fm_write_behind *wb, barrier_fn *fn, struct fm_error *err)
@@ -283,6 +291,15 @@ int fm_write_behind_commit(struct fm_write_behind *wb, struct fm_error *err)
 int fm_write_behind_flush(struct fm_write_behind *wb, struct fm_error *err)
 {
 	int rc = barrier(wb, flush, err);
+
+	if (!rc && wb->live)
+		recovered(wb);
+	return rc;
+}
+
+int fm_write_behind_scrub(struct fm_write_behind *wb, struct fm_error *err)
+{
+	int rc = barrier(wb, scrub, err);
 
 	if (!rc && wb->live)
 		recovered(wb);

@@ -304,7 +304,8 @@ struct fm_flash_config {
  * fm_dev_reset(): read-array, status and buffer clear, locks open, for every kind but kexec, which
  * pulls no reset line and changes nothing. What was under way is given up, its cells as they were (a
  * chip would leave them undefined). fm_dev_sanitize() resets and makes the array and the image FF, locks
- * or not, not the registers; FM_ERR_ACCESS on a read-only bank.
+ * or not, not the registers, and leaves nothing of the old contents in the journal
+ * (fm_write_behind_scrub()); FM_ERR_ACCESS on a read-only bank.
  * After a reset what was programmed is durable; fm_dev_free() writes everything to the image first.
  *
  * With `time` a program or erase changes the array, and is told, when fm_dev_tick() finds it over.

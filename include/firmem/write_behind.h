@@ -110,6 +110,12 @@ FM_API void fm_write_behind_stale(struct fm_write_behind *wb);
  */
 FM_API int fm_write_behind_commit(struct fm_write_behind *wb, struct fm_error *err);
 FM_API int fm_write_behind_flush(struct fm_write_behind *wb, struct fm_error *err);
+/*
+ * Flush, and overwrite what the journal still holds of earlier contents, which is until its ring comes
+ * round: with zeros, durably. After that neither file has a byte that the array does not have. Errors as
+ * flush; FM_ERR_BUSY (somebody stores meanwhile): to be called again. The thread that stores. Blocks.
+ */
+FM_API int fm_write_behind_scrub(struct fm_write_behind *wb, struct fm_error *err);
 /* Where the worker is a pumped one: do its work for this image. Else nothing. May block. */
 FM_API void fm_write_behind_pump(struct fm_write_behind *wb);
 
