@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "devices/ppi_private.h"
+
 #include <firmem/dirty.h>
 #include <firmem/ppi.h>
+#include <firmem/private.h>
 
 #include "devices/config.h"
 #include "devices/guestmem.h"
@@ -13,6 +16,47 @@ struct ppi {
 	uint8_t *page;
 	uint64_t len;
 };
+
+/* --- the request ---------------------------------------------------------------------------- */
+
+static uint8_t *request_of(const struct fm_block *block)
+{
+	return (uint8_t *)fm_block_ptr(block) + FM_PPI_MEMORY_OVERWRITE;
+}
+
+bool fmi_ppi_holds_request(const struct fm_block *block, uint64_t off, uint64_t len)
+{
+	return fm_block_role(block) == FM_ROLE_PPI && off <= FM_PPI_MEMORY_OVERWRITE &&
+	       len > FM_PPI_MEMORY_OVERWRITE - off &&
+	       !fm_private_at(block, FM_PPI_MEMORY_OVERWRITE, NULL);
+}
+
+bool fmi_ppi_asks(const struct fm_block *block)
+{
+	return fmi_ppi_holds_request(block, 0, fm_block_len(block)) &&
+	       (fmi_mem_load8(request_of(block)) & FM_PPI_CLEAR_MEMORY);
+}
+
+unsigned fmi_ppi_answer(struct fm_block *block, uint64_t off, uint64_t len, bool whole)
+{
+	uint8_t *page = (uint8_t *)fm_block_ptr(block) + off;
+	uint64_t at = FM_PPI_MEMORY_OVERWRITE - off;
+
+	/* The request goes last: until that one store a crash leaves it. */
+	if (whole) {
+		fmi_mem_fill(page, 0, (size_t)at);
+		fmi_mem_fill(page + at + 1, 0, (size_t)(len - at - 1));
+	}
+	__atomic_and_fetch(request_of(block), (uint8_t)(whole ? 0 : ~FM_PPI_CLEAR_MEMORY),
+			   __ATOMIC_SEQ_CST);
+	if (!whole) {
+		off = FM_PPI_MEMORY_OVERWRITE;
+		len = 1;
+	}
+	return fm_dirty_mark(fm_block_dirty(block), off, len) ? FM_EFF_DIRTY : 0;
+}
+
+/* --- the device ----------------------------------------------------------------------------- */
 
 static unsigned ppi_read(void *state, uint64_t off, unsigned size, uint64_t *value,
 			 struct fm_attrs attrs)
@@ -83,8 +127,7 @@ static void ppi_describe(void *state, const struct fm_visitor *v)
 	struct ppi *p = state;
 
 	v->text(v->ctx, "block", fm_block_name(p->block));
-	v->u64(v->ctx, "memory_overwrite",
-	       fmi_mem_load8(p->page + FM_PPI_MEMORY_OVERWRITE) & FM_PPI_CLEAR_MEMORY);
+	v->u64(v->ctx, "memory_overwrite", fmi_ppi_asks(p->block));
 }
 
 static const struct fm_dev_ops ppi_ops = {
@@ -147,9 +190,7 @@ int fm_ppi_memory_overwrite(struct fm_dev *dev)
 {
 	struct ppi *p = ppi_of(dev);
 
-	if (!p)
-		return FM_ERR_ARG;
-	return fmi_mem_load8(p->page + FM_PPI_MEMORY_OVERWRITE) & FM_PPI_CLEAR_MEMORY;
+	return p ? fmi_ppi_asks(p->block) : FM_ERR_ARG;
 }
 
 int fm_ppi_acknowledge(struct fm_dev *dev)
@@ -158,9 +199,8 @@ int fm_ppi_acknowledge(struct fm_dev *dev)
 
 	if (!p)
 		return FM_ERR_ARG;
-	/* One step: a guest that stores another bit at the same moment keeps it. */
-	__atomic_and_fetch(p->page + FM_PPI_MEMORY_OVERWRITE, (uint8_t)~FM_PPI_CLEAR_MEMORY,
-			   __ATOMIC_SEQ_CST);
-	fm_dirty_mark(p->dirty, FM_PPI_MEMORY_OVERWRITE, 1);
+	if (!fmi_ppi_holds_request(p->block, 0, p->len))
+		return FM_ERR_STATE;
+	fmi_ppi_answer(p->block, 0, p->len, false);
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Doing a plan: phase by phase, each of them for all steps before the next begins. */
 #include <firmem/dirty.h>
-#include <firmem/ppi.h>
 #include <firmem/private.h>
 
 #include "devices/bytes.h"
@@ -9,6 +8,7 @@
 #include "devices/config.h"
 #include "devices/device_private.h"
 #include "devices/populated.h"
+#include "devices/ppi_private.h"
 #include "devices/reset_private.h"
 
 #include <stdlib.h>
@@ -311,20 +311,11 @@ static int persist_change(struct apply *a, const struct fm_reset_step *s, struct
  */
 static int acknowledge(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
-	uint8_t *page = (uint8_t *)fm_block_ptr(s->object) + s->start;
-	uint64_t at = FM_PPI_MEMORY_OVERWRITE - s->start;
 	bool whole = a->plan->kind != FM_RESET_SYSTEM;
 
 	if (s->action != FM_RESET_ACKNOWLEDGE)
 		return 0;
-	if (whole) {
-		memset(page, 0, (size_t)at);
-		memset(page + at + 1, 0, (size_t)(s->size - at - 1));
-	}
-	__atomic_and_fetch(page + at, (uint8_t)(whole ? 0 : ~FM_PPI_CLEAR_MEMORY),
-			   __ATOMIC_SEQ_CST);
-	if (fm_dirty_mark(fm_block_dirty(s->object), s->start, s->size))
-		a->report.effects |= FM_EFF_DIRTY;
+	a->report.effects |= fmi_ppi_answer(s->object, s->start, s->size, whole);
 	r->action = s->action;
 	r->written = whole ? s->size : 1;
 	a->report.acknowledged = true;

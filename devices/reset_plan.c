@@ -5,7 +5,7 @@
 
 #include "devices/bytes.h"
 #include "devices/config.h"
-#include "devices/guestmem.h"
+#include "devices/ppi_private.h"
 #include "devices/reset_private.h"
 
 #include <stdio.h>
@@ -100,14 +100,6 @@ static int check_request(const struct planner *p, struct fm_error *err)
 	return rc ? rc : check_names(p, err);
 }
 
-/* Is the guest's request in the range, for the host to see? */
-static bool has_request(const struct fm_block *block, uint64_t start, uint64_t size)
-{
-	return fm_block_role(block) == FM_ROLE_PPI && start <= FM_PPI_MEMORY_OVERWRITE &&
-	       size > FM_PPI_MEMORY_OVERWRITE - start &&
-	       !fm_private_at(block, FM_PPI_MEMORY_OVERWRITE, NULL);
-}
-
 static unsigned who_asks(const struct planner *p)
 {
 	unsigned by = (p->r->memory_overwrite ? FM_OVERWRITE_BY_CALLER : 0) |
@@ -115,10 +107,7 @@ static unsigned who_asks(const struct planner *p)
 	struct fm_block *block;
 
 	fm_machine_foreach_block (p->machine, FM_WALK_ALL, block) {
-		const uint8_t *page = fm_block_ptr(block);
-
-		if (has_request(block, 0, fm_block_len(block)) &&
-		    fmi_mem_load8(page + FM_PPI_MEMORY_OVERWRITE) & FM_PPI_CLEAR_MEMORY)
+		if (fmi_ppi_asks(block))
 			by |= FM_OVERWRITE_BY_PPI;
 	}
 	return by;
@@ -228,7 +217,8 @@ static const struct fmi_reset_cell *cell_of(const struct planner *p, const struc
 {
 	const struct fmi_reset_cell *cell = fmi_reset_cell(s->role, p->r->kind, p->overwrite);
 
-	if (cell->action == FM_RESET_ACKNOWLEDGE && !has_request(s->object, s->start, s->size))
+	if (cell->action == FM_RESET_ACKNOWLEDGE &&
+	    !fmi_ppi_holds_request(s->object, s->start, s->size))
 		return fmi_reset_cell(s->role, p->r->kind, false);
 	return cell;
 }

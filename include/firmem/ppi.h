@@ -40,11 +40,15 @@ struct fm_ppi_config {
  */
 FM_API int fm_ppi_new(struct fm_dev **out, const struct fm_ppi_config *cfg, struct fm_error *err);
 
-/* 1: the guest asks for a memory overwrite; 0: not. FM_ERR_ARG if `dev` is no such page. */
+/*
+ * 1: the guest asks for a memory overwrite; 0: not, or its byte is in a private range (private.h).
+ * FM_ERR_ARG if `dev` is no such page.
+ */
 FM_API int fm_ppi_memory_overwrite(struct fm_dev *dev);
 /*
  * The overwrite is done: clear bit 0 of movv, and nothing else. Last step of a reset, after memory was
- * seen to be clear: until then a crash leaves the request. Effects go to the dirty log. FM_ERR_ARG.
+ * seen to be clear: until then a crash leaves the request. Effects go to the dirty log. FM_ERR_ARG;
+ * FM_ERR_STATE (the byte is in a private range: a store of the host's would mean nothing).
  */
 FM_API int fm_ppi_acknowledge(struct fm_dev *dev);
 

@@ -4,6 +4,7 @@
 
 #include <firmem/dirty.h>
 #include <firmem/ppi.h>
+#include <firmem/private.h>
 #include <firmem/ram.h>
 
 struct page {
@@ -118,6 +119,21 @@ static void another_device_is_no_such_page(void **state)
 	fm_block_free(ram.block);
 }
 
+static void a_request_that_is_private_is_neither_seen_nor_answered(void **state)
+{
+	const struct fm_private_config private = { .struct_size = sizeof(private), .all = true };
+	struct page p;
+
+	init(&p);
+	p.bytes[0x15a] = 1;
+	assert_int_equal(fm_ppi_memory_overwrite(p.dev), 1);
+	assert_int_equal(fm_private_enable(p.block, &private, NULL), 0);
+	assert_int_equal(fm_ppi_memory_overwrite(p.dev), 0);
+	assert_int_equal(fm_ppi_acknowledge(p.dev), FM_ERR_STATE);
+	assert_int_equal(p.bytes[0x15a], 1);
+	finish(&p);
+}
+
 static void a_saved_state_is_of_a_page_of_the_same_length(void **state)
 {
 	struct fm_ppi_config cfg = { .struct_size = sizeof(cfg) };
@@ -146,6 +162,7 @@ int main(void)
 		cmocka_unit_test(a_request_is_kept_over_every_reset_but_power_on),
 		cmocka_unit_test(only_a_block_for_it_makes_one),
 		cmocka_unit_test(another_device_is_no_such_page),
+		cmocka_unit_test(a_request_that_is_private_is_neither_seen_nor_answered),
 		cmocka_unit_test(a_saved_state_is_of_a_page_of_the_same_length),
 	};
 
