@@ -207,13 +207,30 @@ static bool set(struct fmi_private *private, uint64_t first, uint64_t end, bool 
 	bool changed = false;
 
 	for (uint64_t n = first; n < end; n++) {
+		uint64_t *word = &private->bits[n / 64];
+		uint64_t mask = UINT64_C(1) << n % 64;
+
 		changed |= bit(private, n) != to_private;
-		if (to_private)
-		private->bits[n / 64] |= UINT64_C(1) << n % 64;
-		else private->bits[n / 64] &= ~(UINT64_C(1) << n % 64);
+		*word = to_private ? *word | mask : *word & ~mask;
 	}
 	private->generation += changed;
 	return changed;
+}
+
+/* The side that is no longer used; a file, or the caller's memory, is not ours to give back. */
+static int give_back(struct fm_block *block, const struct fmi_private *private, uint64_t off,
+		     uint64_t len, bool to_private)
+{
+	enum fm_backing backing = fm_block_backing(block);
+
+	if (private->fd < 0)
+		return 0;
+	if (!to_private)
+		return punch(private, off, fmi_align_up(len, private->granule));
+	if (backing == FM_BACKING_FILE || backing == FM_BACKING_ADOPTED ||
+	    fm_block_discard_inhibited(block))
+		return 0;
+	return fmi_clear_release(block, off, len);
 }
 
 static int check_convert(const struct fm_block *block, const struct fmi_private *private,
@@ -244,8 +261,6 @@ int fm_private_convert(struct fm_block *block, uint64_t off, uint64_t len, bool 
 		       struct fm_error *err)
 {
 	struct fmi_private *private = block ? of(block) : NULL;
-	bool changed;
-	enum fm_backing backing;
 	int rc = 0;
 
 	if (!block)
@@ -253,17 +268,12 @@ int fm_private_convert(struct fm_block *block, uint64_t off, uint64_t len, bool 
 	rc = check_convert(block, private, off, len, to_private, err);
 	if (rc || !len)
 		return rc;
+	/* Given back under the lock: afterwards another conversion may have made it the side in use. */
 	pthread_mutex_lock(&private->lock);
-	changed = set(private, off / private->granule, (off + len - 1) / private->granule + 1,
-		      to_private);
+	if (set(private, off / private->granule, (off + len - 1) / private->granule + 1,
+		to_private))
+		rc = give_back(block, private, off, len, to_private);
 	pthread_mutex_unlock(&private->lock);
-	/* The side that is no longer used; a file, or the caller's memory, is not ours to give back. */
-	backing = fm_block_backing(block);
-	if (changed && private->fd >= 0 && to_private && backing != FM_BACKING_FILE &&
-	    backing != FM_BACKING_ADOPTED && !fm_block_discard_inhibited(block))
-		rc = fmi_clear_release(block, off, len);
-	else if (changed && private->fd >= 0 && !to_private)
-		rc = punch(private, off, fmi_align_up(len, private->granule));
 	/* Memory that cannot be given back is merely kept. */
 	if (rc && rc != -EOPNOTSUPP)
 		return fm_error_set(err, FM_ERR_IO, -rc,

@@ -402,6 +402,59 @@ static void a_host_without_scan_holes_advice_or_seek_clears_all_the_same(void **
 	}
 }
 
+/* --- memory that is locked behind our back ------------------------------------------------------ */
+
+static bool lock_it(struct fm_block *b)
+{
+	fill(b);
+	return !mlock(bytes(b), LEN) && madvise(bytes(b), LEN, MADV_DONTNEED) < 0 &&
+	       errno == EINVAL;
+}
+
+/* mlock(2) by the host's program: MADV_DONTNEED really fails then. */
+static void locked_memory_is_cleared_though_the_kernel_refuses_the_usual_advice(void **state)
+{
+	for (unsigned pages = 0; pages <= FM_RESET_PAGES_RESIDENT; pages++) {
+		struct fm_block *b = must_make(BLOCK_CONFIG(.len = LEN));
+
+		if (!lock_it(b)) {
+			fm_block_free(b);
+			print_message("skipped: mlock(2): %s\n", strerror(errno));
+			skip();
+		}
+		clear(b, (enum fm_reset_pages)pages);
+		assert_true(is_zero(b));
+		fm_block_free(b);
+	}
+}
+
+static int clear_locked(void *arg)
+{
+	struct fm_block *b = arg;
+
+	if (!lock_it(b) || !child_deny(SYS_madvise, 2, 24, EINVAL))
+		return CHILD_SKIP;
+	for (unsigned pages = 0; pages <= FM_RESET_PAGES_RESIDENT; pages++) {
+		struct fmi_cleared done;
+
+		fill(b);
+		done = clear(b, (enum fm_reset_pages)pages);
+		CHILD_CHECK(is_zero(b));
+		CHILD_CHECK(done.written == LEN && !done.released);
+		CHILD_CHECK(resident(b));
+	}
+	return 0;
+}
+
+/* Kernels before 5.18 have no other advice: then it is written, in place. */
+static void locked_memory_that_cannot_be_given_back_at_all_is_written(void **state)
+{
+	struct fm_block *b = must_make(BLOCK_CONFIG(.len = LEN));
+
+	child_run(clear_locked, b);
+	fm_block_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +470,9 @@ int main(void)
 		cmocka_unit_test(the_old_interface_finds_the_same_pages),
 		tmpdir_test(verification_finds_the_one_byte),
 		cmocka_unit_test(the_dirty_log_names_what_was_there_and_no_more),
+		cmocka_unit_test(
+			locked_memory_is_cleared_though_the_kernel_refuses_the_usual_advice),
+		cmocka_unit_test(locked_memory_that_cannot_be_given_back_at_all_is_written),
 		tmpdir_test(a_host_without_scan_holes_advice_or_seek_clears_all_the_same),
 	};
 
