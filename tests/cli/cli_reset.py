@@ -129,6 +129,9 @@ class Plan:
                 "s3", "--mor", "256")
         refused('a.dtb: sanitize: "nv", expected a block', "reset", "plan", "--dtb", "a.dtb",
                 "--kind", "system", "--sanitize", "nv")
+        for names in (",", "memory@40000000,", ",memory@40000000"):
+            refused("--sanitize: an empty name, expected blocks", "reset", "plan", "--dtb", "a.dtb",
+                    "--kind", "system", "--sanitize", names)
         refused("no.dtb: cannot be opened", "reset", "test", "--dtb", "no.dtb", "--kind", "s3")
 
 

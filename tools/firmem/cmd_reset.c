@@ -79,7 +79,15 @@ static void put_plan(struct out *out, const struct fm_reset_plan *plan)
 /* Split in place; false after a complaint. */
 static bool split(const char *command, char *names, const char *list[SANITIZE_MAX], size_t *count)
 {
-	for (char *name = strtok(names, ","); name; name = strtok(NULL, ",")) {
+	while (names) {
+		const char *name = strsep(&names, ",");
+
+		if (!*name) {
+			complain("%s: --sanitize: an empty name, expected blocks with commas "
+				 "between them",
+				 command);
+			return false;
+		}
 		if (*count == SANITIZE_MAX) {
 			complain("%s: --sanitize: expected at most %u blocks", command,
 				 SANITIZE_MAX);
