@@ -70,9 +70,10 @@ void fmi_access_map(void *state, uint64_t off, struct fm_mapping *out)
 #define SLOW __attribute__((noinline)) static unsigned
 
 /* A debugger wants to see memory, whatever mode the chips are in; so does who may not command. */
-SLOW read_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t *value,
-		 struct fm_attrs attrs)
+SLOW read_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t *value, uint32_t bits)
 {
+	const struct fm_attrs attrs = fmi_quick_attrs(bits);
+
 	if (attrs.debug || (f->secure_only && !attrs.secure)) {
 		*value = fmi_mem_read(f->array + off, size);
 		return 0;
@@ -88,25 +89,26 @@ SLOW read_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t *val
 unsigned fmi_access_read_amd(void *state, uint64_t off, unsigned size, uint64_t *value,
 			     struct fm_attrs attrs)
 {
-	return read_slowly(state, off, size, value, attrs);
+	return read_slowly(state, off, size, value, fmi_quick_bits(attrs));
 }
 
 unsigned fmi_access_read_intel(void *state, uint64_t off, unsigned size, uint64_t *value,
 			       struct fm_attrs attrs)
 {
+	const uint32_t bits = fmi_quick_bits(attrs);
 	struct fmi_flash *f = state;
 
-	if (!fmi_quick_fits(f, off, size, attrs) || f->chip[0].intel.mode != FMI_INTEL_SHOW_STATUS)
-		return read_slowly(f, off, size, value, attrs);
+	if (!fmi_quick_fits(f, off, size, bits) || f->chip[0].intel.mode != FMI_INTEL_SHOW_STATUS)
+		return read_slowly(f, off, size, value, bits);
 	f->unpolled = false;
 	*value = f->chip[0].intel.sr * f->repeat;
 	return 0;
 }
 
 /* A store cannot set bits, and a command would change what the guest sees. */
-SLOW write_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value,
-		  struct fm_attrs attrs)
+SLOW write_slowly(struct fmi_flash *f, uint64_t off, unsigned size, uint64_t value, uint32_t bits)
 {
+	const struct fm_attrs attrs = fmi_quick_attrs(bits);
 	unsigned effects;
 	bool before;
 
@@ -139,20 +141,21 @@ SLOW program_word(struct fmi_flash *f, uint64_t off, uint64_t value)
 unsigned fmi_access_write_intel(void *state, uint64_t off, unsigned size, uint64_t value,
 				struct fm_attrs attrs)
 {
+	const uint32_t bits = fmi_quick_bits(attrs);
 	struct fmi_flash *f = state;
 	struct fmi_intel *chip = &f->chip[0].intel;
 	const struct fmi_intel_plain *plain;
 	enum fmi_intel_mode before;
 
-	if (fmi_rarely(!fmi_quick_fits(f, off, size, attrs)))
-		return write_slowly(f, off, size, value, attrs);
+	if (fmi_rarely(!fmi_quick_fits(f, off, size, bits)))
+		return write_slowly(f, off, size, value, bits);
 	if (chip->state == FMI_INTEL_PROGRAM && !fmi_rarely(f->locked)) {
 		chip->state = FMI_INTEL_READY;
 		return program_word(f, off, value);
 	}
 	plain = fmi_quick_command(f, value);
 	if (fmi_rarely(chip->state != FMI_INTEL_READY || !plain))
-		return write_slowly(f, off, size, value, attrs);
+		return write_slowly(f, off, size, value, bits);
 	before = chip->mode;
 	chip->state = plain->state;
 	chip->mode = plain->mode;
@@ -164,19 +167,20 @@ unsigned fmi_access_write_intel(void *state, uint64_t off, unsigned size, uint64
 unsigned fmi_access_write_amd(void *state, uint64_t off, unsigned size, uint64_t value,
 			      struct fm_attrs attrs)
 {
+	const uint32_t bits = fmi_quick_bits(attrs);
 	struct fmi_flash *f = state;
 	struct fmi_amd *chip = &f->chip[0].amd;
 	enum fmi_amd_state next;
 
-	if (!fmi_quick_fits(f, off, size, attrs) || chip->mode != FMI_AMD_SHOW_ARRAY)
-		return write_slowly(f, off, size, value, attrs);
+	if (!fmi_quick_fits(f, off, size, bits) || chip->mode != FMI_AMD_SHOW_ARRAY)
+		return write_slowly(f, off, size, value, bits);
 	if (chip->state == FMI_AMD_PROGRAM && !f->locked) {
 		chip->state = FMI_AMD_READY;
 		return program_word(f, off, value);
 	}
 	next = fmi_amd_unlocking(chip->state, &f->geo, off, value & 0xff);
 	if (next == FMI_AMD_READY || value != (value & 0xff) * f->repeat)
-		return write_slowly(f, off, size, value, attrs);
+		return write_slowly(f, off, size, value, bits);
 	chip->state = next;
 	return 0;
 }

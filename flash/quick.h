@@ -11,11 +11,37 @@
 #include "devices/guestmem.h"
 #include "flash/flash_private.h"
 
+/* Attributes as the register that they come in: compilers would take the struct apart for each bit. */
+static inline uint32_t fmi_quick_bits(struct fm_attrs attrs)
+{
+	uint32_t bits = 0;
+
+	_Static_assert(sizeof(attrs) <= sizeof(bits), "they fit a register");
+	memcpy(&bits, &attrs, sizeof(attrs));
+	return bits;
+}
+
+static inline struct fm_attrs fmi_quick_attrs(uint32_t bits)
+{
+	struct fm_attrs attrs;
+
+	memcpy(&attrs, &bits, sizeof(attrs));
+	return attrs;
+}
+
+static inline bool fmi_quick_debug(uint32_t bits)
+{
+	const struct fm_attrs debug = { .debug = true };
+
+	return bits & fmi_quick_bits(debug);
+}
+
 /* Does the access name one whole word, while nobody listens and all chips are alike? */
 static inline bool fmi_quick_fits(const struct fmi_flash *f, uint64_t off, unsigned size,
-				  struct fm_attrs attrs)
+				  uint32_t bits)
 {
-	return size == f->quick_width && !(off & (size - 1)) && !attrs.debug && !f->dev->trace;
+	return size == f->quick_width && !(off & (size - 1)) && !fmi_quick_debug(bits) &&
+	       !f->dev->trace;
 }
 
 /* Is it a command that only changes what is shown or awaited, the same for all chips? */
