@@ -4,6 +4,7 @@
 import ctypes
 import json
 import os
+import pty
 import re
 import resource
 import shutil
@@ -182,6 +183,30 @@ class Dump:
             assert os.stat("core").st_blocks * 512 < 1 << 20
             assert after.ru_maxrss < 64 << 10, after.ru_maxrss  # KiB
             print(f"{after.ru_utime - before.ru_utime:.3f} s, {after.ru_maxrss} KiB")
+
+    def a_memfd_of_another_process_has_a_name(self):
+        fd = os.memfd_create("guest")
+        os.ftruncate(fd, 1 << 30)
+        os.pwrite(fd, struct.pack("<Q", 0x1234), (1 << 30) - 8)
+        name = f"/proc/{os.getpid()}/fd/{fd}"
+        write("a.dtb", tree(in_file(name, reg=pairs(HIGH, 1 << 30))))
+        answer = dump("--dtb", "a.dtb", "--arch", "x86-64")
+        os.close(fd)
+        assert answer["written"] == "0x1000", answer
+        assert words(HIGH + (1 << 30) - 8)[0] == [0x1234]
+
+    def a_terminal_sees_how_far_it_is(self):
+        write("ram", b"\5" * 0x4000)
+        write("a.dtb", tree(in_file("ram")))
+        master, slave = pty.openpty()
+        done = subprocess.run([cli.FIRMEM, "machine", "dump", "--dtb", "a.dtb", "-o", "core",
+                               "--arch", "x86-64", "--json"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=slave, timeout=60, check=True)
+        os.close(slave)
+        seen = os.read(master, 4096)
+        os.close(master)
+        assert b"\rcore: 100 %" in seen and seen.endswith(b"\r") and b"\n" not in seen, seen
+        assert json.loads(done.stdout)["written"] == "0x4000"
 
     def a_file_that_is_there_stays_unless_forced(self):
         write("ram", b"\5" * 0x4000)
