@@ -132,17 +132,18 @@ static void catch_signals(void)
 
 /* --- writing ------------------------------------------------------------------------------- */
 
-static int write_part(const struct dump_file *file, struct fm_dump_config *config,
+static int write_part(const struct dump_file *file, const struct fm_dump_config *config,
 		      struct fm_dump_result *result, struct fm_error *err)
 {
+	struct fm_dump_config c = *config;
 	struct writing w = { .file = file, .shown = isatty(STDERR_FILENO), .percent = 101 };
 	int rc;
 
-	config->path = part_path;
-	config->go_on = go_on;
-	config->part = file->part ? part : NULL;
-	config->ctx = &w;
-	rc = fm_dump_write(config, result, err);
+	c.path = part_path;
+	c.go_on = go_on;
+	c.part = file->part ? part : NULL;
+	c.ctx = &w;
+	rc = fm_dump_write(&c, result, err);
 	if (w.shown)
 		fprintf(stderr, "\r%*s\r", (int)strlen(file->path) + 8, "");
 	return rc;
@@ -161,7 +162,7 @@ static void explain(const struct dump_file *file, const char *text)
 		complain("%s", text);
 }
 
-bool dump_file_write(const struct dump_file *file, struct fm_dump_config *config,
+bool dump_file_write(const struct dump_file *file, const struct fm_dump_config *config,
 		     struct fm_dump_result *result)
 {
 	size_t room = strlen(file->path) + ENDING_LEN;

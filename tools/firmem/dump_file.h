@@ -15,11 +15,11 @@ struct dump_file {
 /* May the dump get its name? False after a complaint. */
 bool dump_file_check(const struct dump_file *file);
 /*
- * Write it: path, go_on, part and ctx of `config` are set here. Tells its progress on a terminal.
+ * Write it: path, go_on, part and ctx of `config` are this one's to choose. Tells its progress on a terminal.
  * Whatever ends it early, also SIGINT, SIGTERM, SIGHUP and a source file that is cut meanwhile, leaves no
  * file. False after a complaint.
  */
-bool dump_file_write(const struct dump_file *file, struct fm_dump_config *config,
+bool dump_file_write(const struct dump_file *file, const struct fm_dump_config *config,
 		     struct fm_dump_result *result);
 
 #endif
