@@ -92,6 +92,10 @@ static void drive(struct history *h, struct bank *b, struct rng *rng)
 		fm_dev_reset(b->dev, FM_RESET_SYSTEM);
 		history_committed(h);
 	}
+	if (rng_one_in(rng, 20)) {
+		assert_int_equal(fm_write_behind_scrub(h->wb, NULL), 0);
+		history_committed(h);
+	}
 }
 
 static void every_cut_under_a_flash_bank_does_too(void **state)
