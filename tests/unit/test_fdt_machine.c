@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The machine that a tree describes. */
 #include "tests/unit/fdt_build.h"
+#include "tests/unit/tmpdir.h"
 
 /* --- a tree, its machine ------------------------------------------------------------------- */
 
@@ -168,6 +169,43 @@ static void ram_may_be_memfds(void **state)
 	assert_int_equal(fm_block_backing(fm_machine_block(b.machine, "memory@0")),
 			 FM_BACKING_MEMFD);
 	fm_machine_free(b.machine);
+}
+
+/* The lowest address first, and only to be read. */
+static void ram_may_be_a_file_of_another_process(void **state)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct fm_fdt_options options = { .struct_size = sizeof(options),
+					  .ram_path = tmpdir_path(state, "ram") };
+	struct fm_error err = { 0 };
+	struct fm_fdt *fdt = tree_begin();
+	const struct fm_block *low, *high;
+	struct built b;
+	int fd;
+
+	tmpdir_fill(options.ram_path, 3 * page, 0x11);
+	fd = open(options.ram_path, O_WRONLY);
+	assert_int_equal(pwrite(fd, "high", 4, (off_t)(2 * page)), 4);
+	close(fd);
+	fm_fdt_add_memory(fdt, 0x80000000, page, -1);
+	fm_fdt_add_memory(fdt, 0x40000000, 2 * page, -1);
+	assert_int_equal(read_with(&b, fdt, &options, NULL), 0);
+	low = fm_machine_block(b.machine, "memory@40000000");
+	high = fm_machine_block(b.machine, "memory@80000000");
+	assert_int_equal(fm_block_flags(low), FM_BLOCK_SHARED | FM_BLOCK_READONLY);
+	assert_int_equal(*(const uint8_t *)fm_block_ptr(low), 0x11);
+	assert_memory_equal(fm_block_ptr(high), "high", 4);
+	fm_machine_free(b.machine);
+	/* Too short, and ranges that begin in the middle of a page of it. */
+	fdt = tree_begin();
+	fm_fdt_add_memory(fdt, 0, 4 * page, -1);
+	assert_int_equal(read_with(&b, fdt, &options, &err), FM_ERR_SIZE);
+	assert_non_null(strstr(err.msg, options.ram_path));
+	fdt = tree_begin();
+	fm_fdt_add_memory(fdt, 0, page / 2, -1);
+	fm_fdt_add_memory(fdt, 0x40000000, page, -1);
+	assert_int_equal(read_with(&b, fdt, &options, &err), FM_ERR_ARG);
+	assert_non_null(strstr(err.msg, "file_off"));
 }
 
 static void nodes_not_in_use_are_left_out_with_their_children(void **state)
@@ -424,6 +462,7 @@ int main(void)
 		cmocka_unit_test(a_tree_without_memory_is_an_empty_machine),
 		cmocka_unit_test(the_name_is_the_options_or_the_model),
 		cmocka_unit_test(ram_may_be_memfds),
+		tmpdir_test(ram_may_be_a_file_of_another_process),
 		cmocka_unit_test(nodes_not_in_use_are_left_out_with_their_children),
 		cmocka_unit_test(cells_default_to_two_and_one),
 		cmocka_unit_test(addresses_go_up_through_every_bus),
