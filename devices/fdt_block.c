@@ -169,7 +169,9 @@ static int choose_backing(const struct build *b, struct fm_block_config *c, unsi
 		return 0;
 	}
 	if (b->o.readonly) {
-		bool file = c->backing == FM_BACKING_FILE && !(is & FM_RESET_BACKING_HOST_DEVICE);
+		bool wanted = !b->o.roles || b->o.roles >> c->role & 1;
+		bool file = wanted && c->backing == FM_BACKING_FILE &&
+			    !(is & FM_RESET_BACKING_HOST_DEVICE);
 
 		c->backing = file ? FM_BACKING_FILE : FM_BACKING_MEMFD;
 		c->flags = file ? FM_BLOCK_SHARED | FM_BLOCK_READONLY : 0;

@@ -151,11 +151,6 @@ struct fm_block_fdt_options {
 	/* Every block is a memfd, whatever backing the node names: no file is opened or made. */
 	bool memfd;
 	/*
-	 * Another process's guest is looked at: files that nodes name are mapped shared and for reading
-	 * only, none is made. What names no file, or memory of a host's device, is an empty memfd.
-	 */
-	bool readonly;
-	/*
 	 * Make the device over the block, of which `node` may be asked; NULL = fm_ram_new(). The
 	 * machine takes it over.
 	 */
@@ -165,6 +160,13 @@ struct fm_block_fdt_options {
 	int (*declared)(void *ctx, const struct fm_block *block, unsigned backing,
 			struct fm_error *err);
 	void *ctx;
+	/*
+	 * Another process's guest is looked at: files that nodes name are mapped shared and for reading
+	 * only, none is made. What names no file, or memory of a host's device, is an empty memfd.
+	 */
+	bool readonly;
+	/* With readonly: 1 << enum fm_role of those whose files are opened at all; 0 = of all. */
+	uint64_t roles;
 };
 
 /*

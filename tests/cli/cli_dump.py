@@ -164,6 +164,15 @@ class Dump:
         answer = dump("--dtb", "a.dtb", "--arch", "x86-64", "--roles", "nvdimm", "--force")
         assert parts(answer)[0] == ("nv0", "included", hex(HIGH), "0x1000"), answer
 
+    def files_of_roles_that_are_not_chosen_need_not_be_there(self):
+        write("ram", b"\5" * 0x4000)
+        write("a.dtb", tree(in_file("ram"), memory("nv0", b"nvdimm", reg=pairs(HIGH, 0x1000),
+                                                   backing=b"pmem\0", path=b"gone\0")))
+        answer = dump("--dtb", "a.dtb", "--arch", "x86-64")
+        assert parts(answer)[1] == ("nv0", "not chosen", None, "0x1000"), answer
+        refused("a.dtb: .*gone: open for reading", "machine", "dump", "--dtb", "a.dtb", "-o",
+                "other", "--arch", "x86-64", "--roles", "nvdimm")
+
     def people_get_a_table(self):
         write("ram", b"\5" * 0x4000)
         write("a.dtb", tree(in_file("ram")))

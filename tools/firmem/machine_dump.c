@@ -112,7 +112,9 @@ static int is_riscv64(const struct fm_fdt_node *node, struct fm_machine *machine
 
 static bool read_machine(struct job *job)
 {
-	struct fm_block_fdt_options memory = { .struct_size = sizeof(memory), .readonly = true };
+	struct fm_block_fdt_options memory = { .struct_size = sizeof(memory),
+					       .readonly = true,
+					       .roles = job->roles };
 	enum fm_backing vram = FM_BACKING_MEMFD;
 	const struct fm_fdt_binding bindings[] = {
 		{ "firmem,memory", fm_block_fdt_build, &memory },
