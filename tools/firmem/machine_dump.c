@@ -321,9 +321,9 @@ static const char dump_text[] =
 	"encrypted guest); a note in the file says the same. CORE takes its name when it is whole.\n"
 	"\n"
 	"Examples:\n"
-	"  qemu-system-aarch64 -machine virt,memory-backend=ram,dumpdtb=virt.dtb -m 4G \\\n"
-	"    -object memory-backend-file,id=ram,size=4G,mem-path=/dev/shm/ram,share=on\n"
-	"  (run it without dumpdtb)\n"
+	"  qemu-system-aarch64 -machine virt,dumpdtb=virt.dtb -cpu cortex-a57 -m 6G\n"
+	"  qemu-system-aarch64 -machine virt,memory-backend=ram -cpu cortex-a57 -m 6G \\\n"
+	"    -object memory-backend-file,id=ram,size=6G,mem-path=/dev/shm/ram,share=on ...\n"
 	"  firmem machine dump --dtb virt.dtb --ram /dev/shm/ram -o core\n"
 	"  gdb -nx -ex 'core-file core' -ex 'x/16x 0x100000000'\n";
 
@@ -334,7 +334,7 @@ enum status machine_dump_run(int argc, char **argv)
 		{ "dtb", ARGS_TEXT, "FILE", "the machine's device tree blob", &job.dtb, true },
 		{ "output", ARGS_TEXT, "CORE", "the file to make", &job.core, true, .letter = 'o' },
 		{ "ram", ARGS_TEXT, "FILE",
-		  "what the tree's memory nodes show, the lowest\naddress first; names no file in a tree",
+		  "what the memory nodes show, one behind the\nother, the lowest address first",
 		  &job.ram },
 		{ "roles", ARGS_TEXT, "LIST",
 		  "which blocks, with commas between them;\ndefault ram,dimm,virtio-mem",
