@@ -29,7 +29,6 @@ struct fm_cca {
 	unsigned s2sz;
 	unsigned levels; /* of the translation table */
 	uint8_t rim[FM_CCA_LEN];
-	struct fm_digest *digest;
 	struct fmi_pages *pages;
 	struct fm_transcript *transcript;
 };
@@ -78,7 +77,7 @@ static int set_defaults(struct fm_cca_realm *r, const struct fm_cca_realm *given
 static int hash(struct fm_cca *c, const void *bytes, size_t len, uint8_t *out, struct fm_error *err)
 {
 	memset(out + c->len, 0, FM_CCA_LEN - c->len);
-	return fmi_digest_once(c->digest, bytes, len, out, err);
+	return fmi_digest_once(c->hash, bytes, len, out, err);
 }
 
 static int tell(struct fm_cca *c, const char *what, const char *part, uint64_t gpa, uint64_t len,
@@ -139,9 +138,7 @@ int fm_cca_new(struct fm_cca **out, const struct fm_cca_realm *realm,
 		c->levels--;
 	if (transcript)
 		fm_transcript_set_technology(transcript, "cca", NULL);
-	ret = fm_digest_new(&c->digest, r.hash, err);
-	if (!ret)
-		ret = fmi_pages_new(&c->pages, r.hash, err);
+	ret = fmi_pages_new(&c->pages, r.hash, err);
 	if (!ret)
 		ret = create(c, &r, err);
 	if (ret) {
@@ -157,7 +154,6 @@ void fm_cca_free(struct fm_cca *cca)
 	if (!cca)
 		return;
 	fmi_pages_free(cca->pages);
-	fm_digest_free(cca->digest);
 	free(cca);
 }
 
@@ -255,7 +251,7 @@ int fm_cca_data(struct fm_cca *cca, uint64_t ipa, const void *bytes, size_t len,
 		} else {
 			memset(page, 0, sizeof(page));
 			memcpy(page + skip, b + at, n);
-			ret = fmi_digest_once(cca->digest, page, sizeof(page), contents, err);
+			ret = fmi_digest_once(cca->hash, page, sizeof(page), contents, err);
 		}
 		if (!ret)
 			ret = granule(cca, ipa + at - skip, contents, part, err);

@@ -29,17 +29,12 @@ bool fmi_all_bytes(const uint8_t *p, size_t len, uint8_t byte);
 bool fmi_ovmf_has_footer(const uint8_t *bytes, size_t len);
 
 /*
- * The digest of one short message by an object that is at the start of one, and then is again: as
- * fm_digest_update() and fm_digest_final(), with less around them. Launches hash thousands of these.
+ * As fm_digest_bytes(), for the short messages that launches hash by the thousand: SHA-256, SHA-384 and SHA-512
+ * with little around them, nothing allocated, and libcrypto not set up, which takes it a millisecond.
+ * `out` may be in the message.
  */
-int fmi_digest_once(struct fm_digest *digest, const void *bytes, size_t len, void *out,
+int fmi_digest_once(enum fm_digest_alg alg, const void *bytes, size_t len, void *out,
 		    struct fm_error *err);
-
-/*
- * From on to off, on one thread that does not return to the host meanwhile, fmi_digest_once() looks after
- * libcrypto's error queue once, not at each message.
- */
-void fmi_digest_batch(struct fm_digest *digest, bool on);
 
 /*
  * Digests of pages, the identical ones hashed once: most pages of a firmware image are erased flash.
@@ -49,6 +44,11 @@ struct fmi_pages;
 
 int fmi_pages_new(struct fmi_pages **out, enum fm_digest_alg alg, struct fm_error *err);
 void fmi_pages_free(struct fmi_pages *pages);
+/*
+ * Hash those of the `len` bytes of pages, as many of them as are kept, by `threads` threads of which the caller's
+ * is one. Nothing but fmi_pages_digest() on them takes less time afterwards, so there is no failure.
+ */
+void fmi_pages_ahead(struct fmi_pages *pages, const uint8_t *bytes, size_t len, unsigned threads);
 /* The digest of the 4096 bytes at `page`, fm_digest_len() bytes at `out`. */
 int fmi_pages_digest(struct fmi_pages *pages, const uint8_t *page, uint8_t *out,
 		     struct fm_error *err);

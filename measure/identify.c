@@ -72,7 +72,7 @@ static int chain(struct search *s, struct fmi_snp *snp, const uint8_t *start, st
 	int ret = fmi_sev_vmsas(pages[0], pages[1], &s->c, &s->ovmf, err);
 
 	for (unsigned i = 0; !ret && i < 2; i++)
-		ret = fm_digest_bytes(FM_DIGEST_SHA384, pages[i], FM_VMSA_LEN, contents[i], err);
+		ret = fmi_digest_once(FM_DIGEST_SHA384, pages[i], FM_VMSA_LEN, contents[i], err);
 	memcpy(snp->ld, start, FMI_SNP_LEN);
 	for (uint32_t n = 0; !ret && !s->done && n < s->vcpus_max; n++) {
 		ret = fmi_snp_update(snp, FMI_SNP_VMSA, FMI_SNP_VMSA_GPA, contents[n && !s->c.svsm],
@@ -115,6 +115,7 @@ static int search_snp(struct search *s, struct fm_error *err)
 	uint8_t start[FMI_SNP_LEN];
 	int ret = fmi_snp_begin(&snp, NULL, err);
 
+	snp.threads = s->c.threads;
 	if (!ret && !s->c.firmware_digest) {
 		ret = fmi_snp_bytes(&snp, s->ovmf.gpa, s->c.firmware, s->c.firmware_len, "", err);
 		memcpy(s->firmware, snp.ld, FMI_SNP_LEN);

@@ -119,7 +119,7 @@ static int vcpu(struct launch *l, const struct fmi_igvm_header *h, struct fm_err
 	/* TDX starts its vCPUs in a state of its own. */
 	if (l->c->platform != FM_IGVM_SNP)
 		return 0;
-	ret = fm_digest_bytes(FM_DIGEST_SHA384, l->file.bytes + fmi_le32(p + 12), FMI_PAGE,
+	ret = fmi_digest_once(FM_DIGEST_SHA384, l->file.bytes + fmi_le32(p + 12), FMI_PAGE,
 			      contents, err);
 	if (!ret)
 		ret = count_pages(l, 1, err);

@@ -206,7 +206,7 @@ static int put_hash(uint8_t *at, const struct fmi_guid *guid, const void *bytes,
 {
 	memcpy(at, guid->bytes, 16);
 	fmi_put_le16(at + 16, HASH_ENTRY);
-	return fm_digest_bytes(FM_DIGEST_SHA256, bytes, len, at + 18, err);
+	return fmi_digest_once(FM_DIGEST_SHA256, bytes, len, at + 18, err);
 }
 
 int fm_sev_hashes(void *out, const struct fm_sev_config *config, struct fm_error *err)
@@ -329,7 +329,7 @@ static int snp_vcpus(struct fmi_snp *s, const struct fm_sev_config *c, const str
 	int ret = fmi_sev_vmsas(pages[0], pages[1], c, ovmf, err);
 
 	for (unsigned i = 0; !ret && i < 2; i++)
-		ret = fm_digest_bytes(FM_DIGEST_SHA384, pages[i], FM_VMSA_LEN, contents[i], err);
+		ret = fmi_digest_once(FM_DIGEST_SHA384, pages[i], FM_VMSA_LEN, contents[i], err);
 	for (uint32_t i = 0; !ret && i < c->vcpus; i++) {
 		if (s->transcript)
 			snprintf(part, sizeof(part), "vcpu %" PRIu32, i);
@@ -345,6 +345,7 @@ static int measure_snp(uint8_t *out, const struct fm_sev_config *c, const struct
 	struct fmi_snp s;
 	int ret = fmi_snp_begin(&s, c->transcript, err);
 
+	s.threads = c->threads;
 	if (!ret)
 		ret = fmi_snp_memory(&s, c, ovmf, err);
 	if (!ret)

@@ -25,8 +25,8 @@ enum fmi_snp_type {
 /* An SNP digest under way. */
 struct fmi_snp {
 	uint8_t ld[FMI_SNP_LEN];
-	struct fm_digest *digest;
 	struct fmi_pages *pages;
+	unsigned threads; /* that hash pages; 0: the caller's */
 	struct fm_transcript *transcript;
 };
 

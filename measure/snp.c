@@ -10,23 +10,14 @@
 
 int fmi_snp_begin(struct fmi_snp *s, struct fm_transcript *transcript, struct fm_error *err)
 {
-	int ret;
-
 	memset(s, 0, sizeof(*s));
 	s->transcript = transcript;
-	ret = fm_digest_new(&s->digest, FM_DIGEST_SHA384, err);
-	if (ret)
-		return ret;
-	fmi_digest_batch(s->digest, true);
 	return fmi_pages_new(&s->pages, FM_DIGEST_SHA384, err);
 }
 
 void fmi_snp_end(struct fmi_snp *s)
 {
 	fmi_pages_free(s->pages);
-	if (s->digest)
-		fmi_digest_batch(s->digest, false);
-	fm_digest_free(s->digest);
 }
 
 static const char *type_name(enum fmi_snp_type type)
@@ -76,7 +67,7 @@ int fmi_snp_update(struct fmi_snp *s, enum fmi_snp_type type, uint64_t gpa, cons
 	info[0x62] = (uint8_t)type;
 	/* 0x63 is an initial migration image or not, 0x65 the permissions of VMPL 1 to 3: none. */
 	fmi_put_le64(info + 0x68, gpa);
-	ret = fmi_digest_once(s->digest, info, sizeof(info), s->ld, err);
+	ret = fmi_digest_once(FM_DIGEST_SHA384, info, sizeof(info), s->ld, err);
 	if (!ret && s->transcript)
 		ret = tell(s, type, gpa, contents, part, err);
 	return ret;
@@ -88,6 +79,8 @@ int fmi_snp_bytes(struct fmi_snp *s, uint64_t gpa, const uint8_t *bytes, size_t 
 	uint8_t contents[FMI_SNP_LEN];
 	int ret = 0;
 
+	if (s->threads > 1)
+		fmi_pages_ahead(s->pages, bytes, len, s->threads);
 	for (size_t at = 0; !ret && at < len; at += FMI_PAGE) {
 		ret = fmi_pages_digest(s->pages, bytes + at, contents, err);
 		if (!ret)
@@ -115,7 +108,7 @@ static int hashes_page(struct fmi_snp *s, const struct fm_sev_config *c, const s
 	int ret = fm_sev_hashes(page + (ovmf->hashes_gpa & (FMI_PAGE - 1)), c, err);
 
 	if (!ret)
-		ret = fmi_digest_once(s->digest, page, sizeof(page), contents, err);
+		ret = fmi_digest_once(FM_DIGEST_SHA384, page, sizeof(page), contents, err);
 	if (!ret)
 		ret = fmi_snp_update(s, FMI_SNP_NORMAL, section->gpa, contents, "kernel-hashes",
 				     err);

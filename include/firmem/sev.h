@@ -65,6 +65,12 @@ struct fm_sev_config {
 	uint64_t vars_len; /* bytes of the variable store between them */
 
 	struct fm_transcript *transcript; /* steps are appended; NULL: nobody asks */
+	/*
+	 * SEV-SNP: how many threads hash the pages of firmware and SVSM, the caller's among them, at most 16;
+	 * 0: 1. They end before the call returns, and the digest is the same. One that cannot be started
+	 * is done without.
+	 */
+	unsigned threads;
 };
 
 /*

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tests/unit/unit.h"
 
+#include "measure/common.h"
+
 #include <firmem/digest.h>
 
 #include <spawn.h>
@@ -446,6 +448,30 @@ static void a_forbidden_algorithm_is_an_error_and_not_a_digest(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Launches hash short messages without EVP: every length of padding, and two pages. */
+static void a_short_message_has_the_digest_of_any_other(void **state)
+{
+	uint8_t message[2 * 4096], in_place[2 * 4096], want[FM_DIGEST_MAX];
+
+	for (size_t i = 0; i < sizeof(message); i++)
+		message[i] = (uint8_t)(i * 7 + i / 251);
+	for
+		EACH_ALG(a)
+		{
+			size_t n = fm_digest_len(a);
+
+			for (size_t len = 0; len <= sizeof(message); len += len < 600 ? 1 : 3496) {
+				assert_int_equal(fm_digest_bytes(a, message, len, want, NULL), 0);
+				memcpy(in_place, message, sizeof(message));
+				assert_int_equal(fmi_digest_once(a, in_place, len, in_place, NULL),
+						 0);
+				assert_memory_equal(in_place, want, n);
+				/* No byte more than the digest has. */
+				assert_memory_equal(in_place + n, message + n, sizeof(message) - n);
+			}
+		}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +487,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_copy_goes_on_from_where_the_other_is),
 		cmocka_unit_test(hexadecimal_is_read_whole_or_not_at_all),
 		cmocka_unit_test(wrong_arguments_are_named_and_outputs_stay_untouched),
+		cmocka_unit_test(a_short_message_has_the_digest_of_any_other),
 		cmocka_unit_test(a_message_with_a_hole_gives_no_digest),
 		cmocka_unit_test(a_forbidden_algorithm_is_an_error_and_not_a_digest),
 	};

@@ -8,7 +8,6 @@
 #include <firmem/sev.h>
 
 #include <openssl/err.h>
-#include <pthread.h>
 
 static uint8_t image[OVMF_LEN];
 
@@ -302,38 +301,6 @@ static void errors_that_the_host_has_in_libcrypto_stay_there(void **state)
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
-static void *in_thread(void *out)
-{
-	struct fm_sev_config c = { .struct_size = sizeof(c), .kind = FM_SEV_SNP };
-
-	c.firmware = image;
-	c.firmware_len = sizeof(image);
-	c.vcpus = 64;
-	c.cpu_sig = 0x800f12;
-	for (unsigned i = 0; i < 50; i++) {
-		if (fm_sev_measure(out, &c, NULL))
-			return out;
-	}
-	return NULL;
-}
-
-static void two_threads_get_what_one_gets(void **state)
-{
-	uint8_t out[3][48];
-	pthread_t threads[2];
-	void *failed;
-
-	ovmf_build(image);
-	assert_null(in_thread(out[2]));
-	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, in_thread, out[i]), 0);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(pthread_join(threads[i], &failed), 0);
-		assert_null(failed);
-		assert_memory_equal(out[i], out[2], 48);
-	}
-}
-
 static void signatures_are_of_family_model_stepping(void **state)
 {
 	assert_int_equal(fm_vmsa_sig(23, 1, 2), 0x800f12);
@@ -377,7 +344,6 @@ int main(void)
 		cmocka_unit_test(one_vcpu_needs_no_reset_block),
 		cmocka_unit_test(the_transcript_ends_in_the_digest),
 		cmocka_unit_test(errors_that_the_host_has_in_libcrypto_stay_there),
-		cmocka_unit_test(two_threads_get_what_one_gets),
 		cmocka_unit_test(signatures_are_of_family_model_stepping),
 		cmocka_unit_test(profiles_differ_where_they_say),
 	};

@@ -6,6 +6,7 @@
 #include "tools/firmem/out.h"
 
 #include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,15 @@ static bool load_svsm(struct measure_launch *l)
 	return measure_read(l->svsm_path, FM_OVMF_LEN_MAX, &l->svsm);
 }
 
+/* As many as there are processors for us, at most 4: more do not pay for one image. */
+static unsigned threads(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return n < 4 ? (unsigned)n : 4;
+}
+
 static bool check_count(const struct measure_launch *l)
 {
 	/* Before any file is read, and before 10^6 vCPUs become 32 bits of something. */
@@ -166,6 +176,7 @@ bool measure_launch_load(struct measure_launch *l, enum fm_sev_kind kind)
 	c->svsm_name = l->svsm_path;
 	c->vars_len = l->vars_len;
 	c->transcript = l->common.transcript;
+	c->threads = threads();
 	return true;
 }
 
