@@ -12,12 +12,18 @@
 #define FIRST 32u /* TCG_PCClientPCREvent: index, type, SHA-1, size */
 #define HEAD 12u  /* TCG_PCR_EVENT2: index, type, count of digests */
 #define ALGS_MAX 16u
+#define PCRS 24u
+#define RTMRS 4u
+#define CCEL_LAST 4u /* the highest register of a CCEL */
+
+#define TCG_SHA1 0x0004u
+#define SHA1_LEN 20u
 
 /* TCG algorithm registry. */
 static enum fm_digest_alg from_tcg(uint16_t id)
 {
 	switch (id) {
-	case 0x0004:
+	case TCG_SHA1:
 		return FM_DIGEST_SHA1;
 	case 0x000b:
 		return FM_DIGEST_SHA256;
@@ -39,6 +45,7 @@ struct fm_eventlog {
 		uint16_t len;
 	} algs[ALGS_MAX];
 	uint32_t alg_count;
+	bool old; /* every event is a TCG_PCClientPCREvent: SHA-1 alone */
 	struct fm_event *events;
 	size_t count;
 	size_t room;
@@ -50,21 +57,51 @@ static int cut(const struct fm_eventlog *log, size_t at, const char *what, struc
 			    log->name, at, what, log->len);
 }
 
+/* Does it begin with a Spec ID event of this version? */
+static bool has_spec_id(const struct fm_eventlog *log, const char *signature)
+{
+	return fmi_le32(log->bytes + 4) == FM_EVENT_NO_ACTION && log->len >= FIRST + 16 &&
+	       !memcmp(log->bytes + FIRST, signature, 16);
+}
+
+/*
+ * A log of a TPM 1.2: of EFI or of a BIOS (TCG EFI Platform Specification 1.22, PC Client Implementation for
+ * Conventional BIOS 1.21), or one without a Spec ID event, which begins with a digest into a PCR.
+ */
+static bool is_old(const struct fm_eventlog *log)
+{
+	const uint8_t *b = log->bytes;
+
+	return has_spec_id(log, "Spec ID Event02") || has_spec_id(log, "Spec ID Event00") ||
+	       (fmi_le32(b) < PCRS && fmi_le32(b + 4) != FM_EVENT_NO_ACTION &&
+		!fmi_all_bytes(b + 8, 20, 0) && !fmi_all_bytes(b + 8, 20, 0xff) &&
+		fmi_in_range(FIRST, fmi_le32(b + 28), log->len));
+}
+
 /* The first event, in the format of old: which algorithms the others have. */
 static int take_spec_id(struct fm_eventlog *log, size_t *end, struct fm_error *err)
 {
 	const uint8_t *b = log->bytes;
 	uint32_t size;
 
-	if (log->len < FIRST + 28)
-		return cut(log, 0, "the Spec ID event", err);
-	size = fmi_le32(b + 28);
-	if (fmi_le32(b + 4) != FM_EVENT_NO_ACTION || memcmp(b + FIRST, "Spec ID Event03", 16))
+	if (log->len < FIRST)
+		return cut(log, 0, "the first event", err);
+	if (is_old(log)) {
+		log->old = true;
+		log->algs[0].id = TCG_SHA1;
+		log->algs[0].len = SHA1_LEN;
+		log->alg_count = 1;
+		return 0;
+	}
+	if (!has_spec_id(log, "Spec ID Event03"))
 		return fm_error_set(
 			err, FM_ERR_FORMAT, 0,
 			"%s: 0x0: begins otherwise, expected a \"Spec ID Event03\" of a "
-			"crypto agile log",
+			"crypto agile log, or an event of a TPM 1.2",
 			log->name);
+	if (log->len < FIRST + 28)
+		return cut(log, 0, "the Spec ID event", err);
+	size = fmi_le32(b + 28);
 	if (!fmi_in_range(FIRST, size, log->len))
 		return cut(log, 0, "the Spec ID event", err);
 	log->alg_count = fmi_le32(b + FIRST + 24);
@@ -133,11 +170,25 @@ static int take_digests(const struct fm_eventlog *log, struct fm_event *e, uint3
 	return 0;
 }
 
+static int take_sha1(const struct fm_eventlog *log, struct fm_event *e, size_t *at,
+		     struct fm_error *err)
+{
+	if (!fmi_in_range(*at, FIRST - 4, log->len))
+		return cut(log, *at, "an event", err);
+	if (e->index >= PCRS && e->type != FM_EVENT_NO_ACTION)
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: 0x%zx: event of PCR %" PRIu32 ", expected 0 to %u",
+				    log->name, e->off, e->index, PCRS - 1);
+	e->digests[FM_DIGEST_SHA1] = log->bytes + *at + 8;
+	*at += FIRST - 4;
+	return 0;
+}
+
 static int take_event(const struct fm_eventlog *log, struct fm_event *e, size_t *at,
 		      struct fm_error *err)
 {
 	const uint8_t *b = log->bytes + *at;
-	int ret;
+	int ret = 0;
 
 	memset(e, 0, sizeof(*e));
 	e->off = *at;
@@ -145,8 +196,12 @@ static int take_event(const struct fm_eventlog *log, struct fm_event *e, size_t 
 		return cut(log, *at, "an event", err);
 	e->index = fmi_le32(b);
 	e->type = fmi_le32(b + 4);
-	*at += HEAD;
-	ret = take_digests(log, e, fmi_le32(b + 8), at, err);
+	if (log->old) {
+		ret = take_sha1(log, e, at, err);
+	} else {
+		*at += HEAD;
+		ret = take_digests(log, e, fmi_le32(b + 8), at, err);
+	}
 	if (ret)
 		return ret;
 	if (!fmi_in_range(*at, 4, log->len))
@@ -259,7 +314,7 @@ static int tell(struct fm_transcript *t, const struct fm_event *e, size_t n, con
 
 	step.contents_len = step.running_len = (uint32_t)len;
 	snprintf(step.what, sizeof(step.what), "event-0x%" PRIx32, e->type);
-	snprintf(step.part, sizeof(step.part), "event %zu", n);
+	snprintf(step.part, sizeof(step.part), "register %" PRIu32 " event %zu", e->index, n);
 	memcpy(step.contents, digest, len);
 	memcpy(step.running, reg, len);
 	return fm_transcript_add(t, &step, err);
@@ -272,8 +327,19 @@ static void start_locality(const struct fm_event *e, uint8_t *reg, size_t len)
 		reg[len - 1] = e->data[16];
 }
 
-int fm_eventlog_replay(const struct fm_eventlog *log, uint32_t index, enum fm_digest_alg alg,
-		       void *out, struct fm_transcript *transcript, struct fm_error *err)
+/* Of one register, or of those whose bits are in `mask`. */
+struct selection {
+	uint32_t index;
+	uint32_t mask; /* 0: index alone */
+};
+
+static bool is_in(const struct selection *s, uint32_t index)
+{
+	return s->mask ? index < 32 && s->mask >> index & 1 : index == s->index;
+}
+
+static int replay(const struct fm_eventlog *log, const struct selection *of, enum fm_digest_alg alg,
+		  void *out, struct fm_transcript *transcript, struct fm_error *err)
 {
 	size_t len = fm_digest_len(alg);
 	uint8_t reg[FM_DIGEST_MAX] = { 0 };
@@ -289,7 +355,7 @@ int fm_eventlog_replay(const struct fm_eventlog *log, uint32_t index, enum fm_di
 		const struct fm_event *e = &log->events[i];
 		int ret;
 
-		if (e->index != index)
+		if (!is_in(of, e->index))
 			continue;
 		if (e->type == FM_EVENT_NO_ACTION) {
 			start_locality(e, reg, len);
@@ -307,4 +373,38 @@ int fm_eventlog_replay(const struct fm_eventlog *log, uint32_t index, enum fm_di
 	}
 	memcpy(out, reg, len);
 	return 0;
+}
+
+int fm_eventlog_replay(const struct fm_eventlog *log, uint32_t index, enum fm_digest_alg alg,
+		       void *out, struct fm_transcript *transcript, struct fm_error *err)
+{
+	const struct selection one = { index, 0 };
+
+	return replay(log, &one, alg, out, transcript, err);
+}
+
+bool fm_eventlog_is_ccel(const struct fm_eventlog *log)
+{
+	for (size_t i = 0; i < log->count; i++) {
+		if (log->events[i].index > CCEL_LAST && log->events[i].type != FM_EVENT_NO_ACTION)
+			return false;
+	}
+	return true;
+}
+
+int fm_eventlog_rtmr(const struct fm_eventlog *log, uint32_t rtmr, void *out,
+		     struct fm_transcript *transcript, struct fm_error *err)
+{
+	/* The PCRs of each: UEFI 2.10, chapter 38, Intel TDX. */
+	static const uint32_t pcrs[RTMRS] = { 1u << 1 | 1u << 7, 0x7c, 0xff00, 0 };
+	struct selection of = { rtmr + 1, 0 };
+
+	if (rtmr >= RTMRS)
+		return fm_error_set(err, FM_ERR_ARG, 0, "RTMR: %" PRIu32 ", expected 0 to %u", rtmr,
+				    RTMRS - 1);
+	if (!fm_eventlog_is_ccel(log)) {
+		of.mask = pcrs[rtmr];
+		of.index = UINT32_MAX; /* RTMR 3 is the guest's own */
+	}
+	return replay(log, &of, FM_DIGEST_SHA384, out, transcript, err);
 }

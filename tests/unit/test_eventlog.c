@@ -199,6 +199,126 @@ static void what_breaks_a_rule_is_refused(void **state)
 	assert_int_equal(parse(&log, len, NULL), FM_ERR_FORMAT);
 }
 
+/* An event of a TPM 1.2's log. */
+static void old_event(uint32_t index, uint32_t type, uint8_t fill, const char *data)
+{
+	put(4, index);
+	put(4, type);
+	memset(bytes + len, fill, 20);
+	len += 20;
+	put(4, strlen(data) + 1);
+	memcpy(bytes + len, data, strlen(data) + 1);
+	len += strlen(data) + 1;
+}
+
+static void a_log_of_a_tpm_1_2_replays_by_sha1(void **state)
+{
+	/* What comes first: a Spec ID event of EFI, of a BIOS, or none. */
+	static const char *const first[] = { "Spec ID Event02", "Spec ID Event00", NULL };
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t reg[20] = { 0 }, out[20], value[20];
+		struct fm_eventlog *log;
+
+		memset(bytes, 0, sizeof(bytes));
+		len = 0;
+		if (first[i])
+			old_event(0, FM_EVENT_NO_ACTION, 0, first[i]);
+		old_event(2, 1, 0x11, "a");
+		old_event(3, 1, 0x22, "b");
+		old_event(UINT32_MAX, FM_EVENT_NO_ACTION, 0, "c");
+		old_event(2, 4, 0x33, "");
+		assert_int_equal(parse(&log, len, NULL), 0);
+		assert_int_equal(fm_eventlog_count(log), 4 + (first[i] != NULL));
+		assert_true(fm_eventlog_has(log, FM_DIGEST_SHA1));
+		assert_false(fm_eventlog_has(log, FM_DIGEST_SHA256));
+		assert_int_equal(fm_eventlog_replay(log, 2, FM_DIGEST_SHA1, out, NULL, NULL), 0);
+		for (unsigned k = 0x11; k <= 0x33; k += 0x22) {
+			memset(value, (int)k, 20);
+			fm_digest_extend(FM_DIGEST_SHA1, reg, value, 20, NULL);
+		}
+		assert_memory_equal(out, reg, 20);
+		fm_eventlog_free(log);
+		/* Nothing of it may be missing, and a TPM has 24 PCRs. */
+		for (size_t n = first[i] ? 0 : 34; n < len; n++) {
+			struct fm_error err = { 0 };
+
+			if (!parse(&log, n, &err))
+				fm_eventlog_free(log);
+			else if (strncmp(err.msg, "x.log: 0x", 9))
+				fail_msg("%zu: %s", n, err.msg);
+		}
+		old_event(24, 1, 0x44, "");
+		assert_int_equal(parse(&log, len, NULL), FM_ERR_FORMAT);
+	}
+}
+
+/* A log that names SHA-384 alone, with an event of each register in `indices`. */
+static struct fm_eventlog *of_td(const uint32_t *indices, size_t n)
+{
+	struct fm_eventlog *log;
+
+	memset(bytes, 0, sizeof(bytes));
+	len = 4;
+	put(4, 3);
+	len += 20;
+	put(4, 28 + 4 + 1);
+	memcpy(bytes + len, "Spec ID Event03", 16);
+	len += 24;
+	put(4, 1);
+	put(4, 0x0030000c);
+	put(1, 0);
+	for (size_t i = 0; i < n; i++) {
+		put(4, indices[i]);
+		put(4, 1);
+		put(4, 1);
+		put(2, 0xc);
+		memset(bytes + len, (int)i + 1, 48);
+		len += 48;
+		put(4, 0);
+	}
+	assert_int_equal(fm_eventlog_parse(&log, NULL, bytes, len, NULL), 0);
+	return log;
+}
+
+/* The events of `which`, a bit each, extend RTMR `rtmr`. */
+static void assert_rtmr(struct fm_eventlog *log, uint32_t rtmr, unsigned which)
+{
+	uint8_t reg[48] = { 0 }, out[48], value[48];
+
+	for (unsigned i = 0; i < 32; i++) {
+		memset(value, (int)i + 1, 48);
+		if (which >> i & 1)
+			fm_digest_extend(FM_DIGEST_SHA384, reg, value, 48, NULL);
+	}
+	assert_int_equal(fm_eventlog_rtmr(log, rtmr, out, NULL, NULL), 0);
+	assert_memory_equal(out, reg, 48);
+}
+
+static void rtmrs_are_those_of_a_ccel_or_of_pcrs(void **state)
+{
+	static const uint32_t ccel[] = { 1, 2, 0, 4, 3, 1 };
+	static const uint32_t pcrs[] = { 0, 7, 1, 2, 8, 6, 7, 15, 3, 16, 1, 23 };
+	struct fm_eventlog *log = of_td(ccel, 6);
+	uint8_t out[48];
+
+	assert_true(fm_eventlog_is_ccel(log));
+	assert_rtmr(log, 0, 1u << 0 | 1u << 5);
+	assert_rtmr(log, 1, 1u << 1);
+	assert_rtmr(log, 2, 1u << 4);
+	assert_rtmr(log, 3, 1u << 3);
+	assert_int_equal(fm_eventlog_rtmr(log, 4, out, NULL, NULL), FM_ERR_ARG);
+	assert_int_equal(fm_eventlog_rtmr(log, UINT32_MAX, out, NULL, NULL), FM_ERR_ARG);
+	fm_eventlog_free(log);
+	log = of_td(pcrs, 12);
+	assert_false(fm_eventlog_is_ccel(log));
+	assert_rtmr(log, 0, 1u << 1 | 1u << 2 | 1u << 6 | 1u << 10);
+	assert_rtmr(log, 1, 1u << 3 | 1u << 5 | 1u << 8);
+	assert_rtmr(log, 2, 1u << 4 | 1u << 7);
+	assert_rtmr(log, 3, 0);
+	fm_eventlog_free(log);
+}
+
 static void pcr7_of_no_variables_is_what_machines_without_secure_boot_have(void **state)
 {
 	struct fm_pcr_secure_boot c = { .struct_size = sizeof(c) };
@@ -228,6 +348,8 @@ int main(void)
 		cmocka_unit_test(unused_room_ends_the_log),
 		cmocka_unit_test(every_cut_is_an_error_or_ends_before_an_event),
 		cmocka_unit_test(what_breaks_a_rule_is_refused),
+		cmocka_unit_test(a_log_of_a_tpm_1_2_replays_by_sha1),
+		cmocka_unit_test(rtmrs_are_those_of_a_ccel_or_of_pcrs),
 		cmocka_unit_test(pcr7_of_no_variables_is_what_machines_without_secure_boot_have),
 	};
 
