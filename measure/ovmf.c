@@ -26,7 +26,6 @@ struct parser {
 	unsigned flags;
 	struct fm_ovmf *out;
 	struct fm_error *err;
-	unsigned seen; /* a bit for each known entry */
 };
 
 const char *fm_ovmf_section_name(enum fm_ovmf_section_type type)
@@ -268,27 +267,48 @@ static int check_hashes(struct parser *p)
 
 /* --- the table ------------------------------------------------------------------------------ */
 
+/* Is there an entry with the GUID nearer to the footer, or is it the footer's? The walk was there. */
+static bool came_before(const struct parser *p, size_t start, const uint8_t *guid)
+{
+	size_t end = p->len - LEAST;
+
+	if (fmi_guid_is(guid, &footer_guid))
+		return true;
+	while (end > start) {
+		const uint8_t *other = p->bytes + end - 16;
+
+		if (other == guid)
+			return false;
+		if (!memcmp(other, guid, 16))
+			return true;
+		end -= fmi_le16(other - 2);
+	}
+	return false;
+}
+
+/* An entry of a GUID that came before. */
+static int take_again(struct parser *p, size_t start, const uint8_t *guid)
+{
+	char text[FMI_GUID_TEXT];
+
+	if (p->flags & FM_OVMF_AS_QEMU) {
+		p->out->duplicates++;
+		return 0;
+	}
+	return fm_error_set(p->err, FM_ERR_EXISTS, 0, "%s: 0x%zx: a second entry %s, expected one",
+			    p->name, start, fmi_guid_text(text, guid));
+}
+
 static int take_entry(struct parser *p, size_t start, size_t len)
 {
 	const uint8_t *data = p->bytes + start;
 	const uint8_t *guid = data + len - 16;
 
+	if (came_before(p, start, guid))
+		return take_again(p, start, guid);
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		char text[FMI_GUID_TEXT];
-
 		if (!fmi_guid_is(guid, &known[i].guid))
 			continue;
-		if (p->seen >> i & 1) {
-			if (p->flags & FM_OVMF_AS_QEMU) {
-				p->out->duplicates++;
-				return 0;
-			}
-			return fm_error_set(p->err, FM_ERR_EXISTS, 0,
-					    "%s: 0x%zx: a second entry %s (%s), expected one",
-					    p->name, start, fmi_guid_text(text, guid),
-					    known[i].what);
-		}
-		p->seen |= 1u << i;
 		if (len - ENTRY < known[i].len)
 			return fm_error_set(p->err, FM_ERR_FORMAT, 0,
 					    "%s: 0x%zx: %s entry has %zu bytes of data, expected "
@@ -353,7 +373,7 @@ int fm_ovmf_parse(struct fm_ovmf *out, const char *name, const void *bytes, size
 		  uint64_t end_gpa, unsigned flags, struct fm_error *err)
 {
 	struct fm_ovmf o = { .len = len };
-	struct parser p = { fmi_or(name, "firmware"), bytes, len, flags, &o, err, 0 };
+	struct parser p = { fmi_or(name, "firmware"), bytes, len, flags, &o, err };
 	char text[FMI_GUID_TEXT];
 	int ret = 0;
 

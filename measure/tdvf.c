@@ -46,6 +46,8 @@ static int check_place(struct parser *p, const struct fm_tdvf_section *s)
 				    "%s: 0x%zx: section 0x%" PRIx64 " + 0x%" PRIx64
 				    ", expected an end below 2^52",
 				    p->name, s->off + 8, s->gpa, s->len);
+	if (s->attrs & FM_TDVF_AUG)
+		return 0; /* nothing is added at launch, however much there is */
 	p->pages += s->len / FMI_PAGE;
 	if (p->pages > FM_TDVF_PAGES_MAX)
 		return fm_error_set(p->err, FM_ERR_FORMAT, 0,

@@ -128,6 +128,14 @@ static void a_guid_twice_is_an_error_unless_read_as_qemu_does(void **state)
 	assert_int_equal(o.duplicates, 1);
 	/* The one nearest to the footer; sev-snp-measure takes the other. */
 	assert_int_equal(o.reset_eip, 0x80b004);
+	/* One that we do not read, and the footer's. */
+	memcpy(image + OVMF_LAST + 4, image + OVMF_RESET + 6, 16);
+	image[OVMF_RESET + 6] ^= 1;
+	image[OVMF_LAST + 4] ^= 1;
+	assert_int_equal(fm_ovmf_parse(&o, NULL, image, OVMF_LEN, 0, 0, &err), FM_ERR_EXISTS);
+	memcpy(image + OVMF_LAST + 4, image + OVMF_LEN - 48, 16);
+	assert_int_equal(fm_ovmf_parse(&o, NULL, image, OVMF_LEN, 0, 0, &err), FM_ERR_EXISTS);
+	assert_non_null(strstr(err.msg, "96b582de-1fb2-45f7-baea-a366c55a082d"));
 }
 
 static void without_a_table_qemu_finds_the_reset_block(void **state)

@@ -83,6 +83,18 @@ static void each_wrong_field_is_named(void **state)
 	}
 }
 
+static void memory_that_is_added_later_is_not_counted(void **state)
+{
+	struct fm_tdvf t;
+
+	ovmf_build(image);
+	ovmf_put(image + SEC(2, 16), 8, 0x80000000);
+	ovmf_put(image + SEC(2, 8), 8, 0x100000000);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), FM_ERR_FORMAT);
+	ovmf_put(image + SEC(2, 28), 4, FM_TDVF_AUG);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), 0);
+}
+
 static void cloud_hypervisor_finds_it_without_the_table(void **state)
 {
 	struct fm_tdvf t;
@@ -236,6 +248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_descriptor_is_read),
 		cmocka_unit_test(each_wrong_field_is_named),
+		cmocka_unit_test(memory_that_is_added_later_is_not_counted),
 		cmocka_unit_test(cloud_hypervisor_finds_it_without_the_table),
 		cmocka_unit_test(mrtd_is_the_stream_of_its_definition_in_both_orders),
 		cmocka_unit_test(a_payload_ends_in_zeros_and_later_pages_are_not_measured),
