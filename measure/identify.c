@@ -15,7 +15,7 @@ struct search {
 	uint32_t vcpus_max;
 	uint32_t sigs[SIGS_MAX];
 	size_t sig_count;
-	uint64_t features[FM_IDENTIFY_FEATURES_MAX];
+	uint64_t features[2 + FM_IDENTIFY_FEATURES_MAX];
 	size_t feature_count;
 	uint8_t firmware[FMI_SNP_LEN]; /* the digest after its pages */
 	struct fm_identified found;
@@ -42,11 +42,6 @@ static int add_features(struct search *s, uint64_t features, struct fm_error *er
 		if (s->features[i] == features)
 			return 0;
 	}
-	if (s->feature_count == FM_IDENTIFY_FEATURES_MAX)
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "guest features: too many, expected at most %u with 0x1 and "
-				    "0x21",
-				    FM_IDENTIFY_FEATURES_MAX);
 	s->features[s->feature_count++] = features;
 	return 0;
 }
@@ -203,6 +198,10 @@ static int set_up(struct search *s, const struct fm_identify_config *c, struct f
 	struct fm_sev_config launch;
 	int ret;
 
+	if (c->feature_count > FM_IDENTIFY_FEATURES_MAX)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "guest features: %zu, expected at most %u beside 0x1 and 0x21",
+				    c->feature_count, FM_IDENTIFY_FEATURES_MAX);
 	if (!c->digest || (c->digest_len != FM_SEV_DIGEST_LEN && c->digest_len != FMI_SNP_LEN))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "digest: %zu bytes, expected 48 (SEV-SNP) or 32 (SEV, SEV-ES)",

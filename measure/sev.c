@@ -100,6 +100,11 @@ static int check_svsm(const struct fm_sev_config *c, const struct fm_ovmf *ovmf,
 
 	if (!c->svsm)
 		return 0;
+	if (c->vmm != FM_VMM_QEMU && c->vmm != FM_VMM_QEMU_PRE_6_10)
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "VMM: %s is given with an SVSM, expected qemu, which alone "
+				    "launches one so",
+				    fm_vmsa_vmm_name(c->vmm));
 	if (!c->vars_len || !fmi_is_aligned(c->vars_len, FMI_PAGE) || c->vars_len > ovmf->gpa ||
 	    c->svsm_len > ovmf->gpa - c->vars_len)
 		return fm_error_set(err, FM_ERR_ARG, 0,

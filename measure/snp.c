@@ -182,7 +182,8 @@ int fmi_snp_memory(struct fmi_snp *s, const struct fm_sev_config *c, const struc
 	return c->svsm ? svsm(s, c, ovmf, err) : metadata(s, c, ovmf, err);
 }
 
-int fm_sev_firmware(void *out, const void *firmware, size_t len, struct fm_error *err)
+int fm_sev_firmware(void *out, const void *firmware, size_t len, struct fm_transcript *transcript,
+		    struct fm_error *err)
 {
 	struct fmi_snp s;
 	int ret;
@@ -192,7 +193,9 @@ int fm_sev_firmware(void *out, const void *firmware, size_t len, struct fm_error
 				    "firmware: size: %zu bytes, expected whole 4096-byte pages, "
 				    "at most %u MiB",
 				    len, FM_OVMF_LEN_MAX >> 20);
-	ret = fmi_snp_begin(&s, NULL, err);
+	if (transcript)
+		fm_transcript_set_technology(transcript, "snp:ovmf-hash", NULL);
+	ret = fmi_snp_begin(&s, transcript, err);
 	if (!ret)
 		ret = fmi_snp_bytes(&s, (UINT64_C(1) << 32) - len, firmware, len, "firmware", err);
 	if (!ret)

@@ -24,7 +24,7 @@ struct fm_identify_config {
 	 * transcript are not looked at. A cpu_sig is tried beside those that have names.
 	 */
 	const struct fm_sev_config *launch;
-	/* SEV-SNP: guest features to try beside 0x1 and 0x21; at most FM_IDENTIFY_FEATURES_MAX of all. */
+	/* SEV-SNP: guest features to try beside 0x1 and 0x21; at most FM_IDENTIFY_FEATURES_MAX. */
 	const uint64_t *features;
 	size_t feature_count;
 };

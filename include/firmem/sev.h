@@ -86,9 +86,10 @@ FM_API int fm_sev_measure(void *out, const struct fm_sev_config *config, struct 
 
 /*
  * The state of an SNP digest after the firmware's pages alone, 48 bytes at `out`: what
- * fm_sev_config.firmware_digest takes. FM_ERR_SIZE, FM_ERR_UNSUPPORTED, FM_ERR_NOMEM. Any thread.
+ * fm_sev_config.firmware_digest takes. Steps go to `transcript` (NULL: nobody asks). FM_ERR_SIZE, FM_ERR_UNSUPPORTED, FM_ERR_NOMEM. Any thread.
  */
-FM_API int fm_sev_firmware(void *out, const void *firmware, size_t len, struct fm_error *err);
+FM_API int fm_sev_firmware(void *out, const void *firmware, size_t len,
+			   struct fm_transcript *transcript, struct fm_error *err);
 
 /* Bytes of the table of kernel hashes as it lies in the guest, padding included. */
 #define FM_SEV_HASHES_LEN 176u

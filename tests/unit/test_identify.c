@@ -96,7 +96,7 @@ static void what_no_launch_yields_is_not_found(void **state)
 static void questions_are_checked(void **state)
 {
 	static const uint64_t without = 0x20;
-	uint64_t many[15];
+	uint64_t many[17];
 	struct fm_sev_config c = launch(FM_SEV_SNP);
 	struct fm_identify_config i = { .struct_size = sizeof(i), .digest = image, .launch = &c };
 	struct fm_identified f;
@@ -105,10 +105,10 @@ static void questions_are_checked(void **state)
 	i.digest_len = 47;
 	assert_int_equal(fm_identify_launch(&f, &i, NULL), FM_ERR_ARG);
 	assert_int_equal(search(&f, &c, image, &without, 1, NULL), FM_ERR_ARG);
-	for (unsigned k = 0; k < 15; k++)
+	for (unsigned k = 0; k < 17; k++)
 		many[k] = 0x101 + 2 * k;
-	assert_int_equal(search(&f, &c, image, many, 14, NULL), FM_ERR_NOT_FOUND);
-	assert_int_equal(search(&f, &c, image, many, 15, NULL), FM_ERR_ARG);
+	assert_int_equal(search(&f, &c, image, many, 16, NULL), FM_ERR_NOT_FOUND);
+	assert_int_equal(search(&f, &c, image, many, 17, NULL), FM_ERR_ARG);
 	image[OVMF_META] = 0;
 	assert_int_equal(search(&f, &c, image, NULL, 0, NULL), FM_ERR_FORMAT);
 }

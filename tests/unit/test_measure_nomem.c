@@ -55,7 +55,7 @@ static void of_amd(void **state)
 	EACH(fm_sev_measure(out, &c, NULL));
 	i.digest_len = 32;
 	NOMEM_EACH(fm_identify_launch(&found, &i, NULL), (void)0);
-	EACH(fm_sev_firmware(out, image, OVMF_LEN, NULL));
+	EACH(fm_sev_firmware(out, image, OVMF_LEN, steps, NULL));
 }
 
 static void of_tdx_and_igvm(void **state)

@@ -67,12 +67,12 @@ static void a_firmware_hashed_before_gives_the_same_digest(void **state)
 	uint8_t whole[48], seed[48], out[48];
 
 	assert_int_equal(fm_sev_measure(whole, &c, NULL), 0);
-	assert_int_equal(fm_sev_firmware(seed, image, sizeof(image), NULL), 0);
+	assert_int_equal(fm_sev_firmware(seed, image, sizeof(image), NULL, NULL), 0);
 	c.firmware_digest = seed;
 	assert_int_equal(fm_sev_measure(out, &c, NULL), 0);
 	assert_memory_equal(out, whole, 48);
-	assert_int_equal(fm_sev_firmware(seed, image, 0, NULL), FM_ERR_SIZE);
-	assert_int_equal(fm_sev_firmware(seed, image, 4097, NULL), FM_ERR_SIZE);
+	assert_int_equal(fm_sev_firmware(seed, image, 0, NULL, NULL), FM_ERR_SIZE);
+	assert_int_equal(fm_sev_firmware(seed, image, 4097, NULL, NULL), FM_ERR_SIZE);
 }
 
 /* The SNP chain once more, by the plain definition: no page is hashed once for two. */
@@ -161,6 +161,7 @@ static void what_cannot_be_launched_is_refused(void **state)
 		{ FM_ERR_ARG, "was not read by" },
 		{ FM_ERR_ARG, "expected those that ovmf" },
 		{ FM_ERR_FORMAT, "SVSM entry" },
+		{ FM_ERR_ARG, "VMM: gce is given with an SVSM" },
 	};
 	struct fm_ovmf given;
 
@@ -237,6 +238,7 @@ static void what_cannot_be_launched_is_refused(void **state)
 			c.svsm = image;
 			c.svsm_len = sizeof(image);
 			c.vars_len = 0x1000;
+			c.vmm = i == 18 ? FM_VMM_QEMU : FM_VMM_GCE;
 			break;
 		}
 		assert_int_equal(fm_sev_measure(out, &c, &err), expected[i].code);

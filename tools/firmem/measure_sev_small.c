@@ -32,7 +32,7 @@ enum status measure_ovmf_hash(int argc, char **argv)
 	if (!measure_read(l.firmware_path, FM_OVMF_LEN_MAX, &l.firmware))
 		return STATUS_BAD;
 	if (fm_ovmf_parse(&ovmf, l.firmware_path, l.firmware.bytes, l.firmware.len, 0, 0, &err) ||
-	    fm_sev_firmware(digest, l.firmware.bytes, l.firmware.len, &err))
+	    fm_sev_firmware(digest, l.firmware.bytes, l.firmware.len, NULL, &err))
 		status = measure_failed(&l.common, &err);
 	else
 		status = measure_answer_one(&l.common, "snp:ovmf-hash", digest, sizeof(digest));
