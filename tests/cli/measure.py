@@ -5,12 +5,9 @@
 Every entry of the shared vectors is a case of its own. Where that folder is absent they are one
 skipped case; what needs no more than Debian's firmware packages is below and always runs.
 """
-import base64
 import hashlib
 import json
 import os
-import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -298,203 +295,6 @@ def debian_pcr7(name, state, skip_absent, want):
         assert digest("pcr", *options[:4]) == want
 
 
-# --- what is said and refused -------------------------------------------------------------------
-
-IMAGE = "/usr/share/ovmf/OVMF.fd"
-SNP = ("snp", "--firmware", IMAGE, "--vcpus", 4, "--vcpu-type", "EPYC-Milan")
-
-
-def need_image():
-    find("OVMF.fd")
-
-
-def json_names_technology_and_digest():
-    need_image()
-    answer = json.loads(digest(*SNP, "--json"))
-    assert answer == {"technology": "snp", "digest": digest(*SNP)}, answer
-    answer = json.loads(digest("ovmf-hash", "--firmware", IMAGE, "--json"))
-    assert answer["technology"] == "snp:ovmf-hash" and len(answer["digest"]) == 96, answer
-
-
-def a_machine_has_the_digest_of_its_file():
-    """examples/launch.c puts the image into a machine first."""
-    need_image()
-    example = os.path.join(os.environ.get("FIRMEM_BUILD", "."), "examples", "launch")
-    if not os.path.exists(example):
-        raise Skip("examples/launch is not built")
-    done = subprocess.run([example, IMAGE], stdout=subprocess.PIPE, check=True)
-    assert done.stdout.decode().strip() == digest(*SNP), done
-
-
-def base64_is_the_same_digest():
-    need_image()
-    for verb in ("seves", "snp"):
-        options = [verb, *SNP[1:]]
-        assert base64.b64decode(digest(*options, "--output-format", "base64")).hex() == \
-            digest(*options, "--output-format=hex")
-
-
-def a_firmware_hash_stands_for_the_firmware():
-    need_image()
-    seed = digest("ovmf-hash", "--firmware", IMAGE)
-    assert digest(*SNP, "--ovmf-hash", seed) == digest(*SNP)
-    assert digest("--mode", "snp:ovmf-hash", "--ovmf", IMAGE) == seed
-
-
-def family_model_stepping_are_a_signature():
-    need_image()
-    base = ["seves", "--firmware", IMAGE, "--vcpus", 1]
-    want = digest(*base, "--vcpu-type", "EPYC-Genoa")
-    assert digest(*base, "--vcpu-sig", "0xa10f10") == want
-    assert digest(*base, "--vcpu-sig", "A10F10") == want
-    assert digest(*base, "--vcpu-family", 25, "--vcpu-model", 17, "--vcpu-stepping", 0) == want
-
-
-def transcripts_say_where_launches_part():
-    need_image()
-    digest(*SNP, "--transcript", "a")
-    digest(*SNP, "--guest-features", "0x21", "--transcript", "b")
-    got = digest("diff", "a", "a")
-    assert got == "same", got
-    done = run("diff", "a", "b")
-    assert done.returncode == 1 and re.match(
-        rb"step \d+: vmsa at 0xfffffffff000 of vcpu 0: the contents differ: another CPU model, "
-        rb"guest features", done.stdout), done
-    answer = json.loads(run("diff", "a", "b", "--json").stdout)
-    assert answer["same"] is False and "vcpu 0" in answer["difference"], answer
-    with open("a", encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    assert lines[0] == "firmem-transcript 1 snp" and lines[-2].split()[5] == digest(*SNP), lines[-2]
-    assert "a: line 1" not in refused("diff", "a", "missing")
-    with open("b", "w", encoding="utf-8") as file:
-        file.write("\n".join(lines[:-1]))
-    assert refused("diff", "a", "b").startswith("firmem: b: line ")
-    refused("diff", "a")
-
-
-def identify_finds_a_launch():
-    need_image()
-    want = digest(*SNP, "--vmm", "qemu-pre-6.10", "--guest-features", "0x29")
-    options = ["identify", "--digest", want, "--firmware", IMAGE]
-    done = run(*options)
-    assert done.returncode == 1 and not done.stdout and b"none of " in done.stderr, done
-    answer = json.loads(digest(*options, "--guest-features", "0x25,0x29", "--json"))
-    assert answer == {"technology": "snp", "vmm": "qemu-pre-6.10", "vcpus": "0x4",
-                      "vcpu_sig": "0xa00f11", "guest_features": "0x29",
-                      "vcpu_types": "EPYC-Milan, EPYC-Milan-v1, EPYC-Milan-v2"}, answer
-    want = digest("seves", "--firmware", IMAGE, "--vcpus", 3, "--vcpu-type", "EPYC", "--vmm", "gce")
-    answer = json.loads(digest("identify", "--digest", want, "--firmware", IMAGE, "--json"))
-    assert (answer["technology"], answer["vmm"], answer["vcpus"]) == ("seves", "gce", "0x3"), answer
-
-
-def id_blocks_are_made_and_checked():
-    openssl = shutil.which("openssl")
-    if not openssl:
-        raise Skip("no openssl here to make keys with")
-    for name in ("id.pem", "author.pem"):
-        subprocess.run([openssl, "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out",
-                        name], check=True, stderr=subprocess.DEVNULL)
-    digests = digest("idblock", "--digest", "11" * 48, "--id-key", "id.pem", "--author-key",
-                     "author.pem", "--policy", "0x30000", "-o", "block").splitlines()
-    assert len(digests) == 2 and os.path.getsize("block") == 96 + 4096
-    assert digest("idblock", "--check", "block").splitlines() == ["11" * 48, *digests]
-    with open("block", "r+b") as file:
-        file.write(b"\x12")
-    done = run("idblock", "--check", "block")
-    assert done.returncode == 1 and b"signature by the ID key is wrong" in done.stderr, done
-    refused("idblock", "--digest", "11" * 47, "--id-key", "id.pem", "-o", "other")
-    refused("idblock", "--digest", "11" * 48, "--id-key", IMAGE, "-o", "other")
-    assert not os.path.exists("other")
-
-
-def bad_numbers_and_names_are_refused():
-    need_image()
-    base = ["snp", "--firmware", IMAGE, "--vcpu-type", "EPYC"]
-    for count in ("0", "1000000", "4097", "-1", "x", ""):
-        assert "--vcpus" in refused(*base, "--vcpus", count), count
-    assert "did you mean EPYC-Milan" in refused(*base[:3], "--vcpus", 1, "--vcpu-type",
-                                                "EPYC-Miln")
-    assert "expected EPYC, EPYC-Rome" in refused(*base[:3], "--vcpus", 1, "--vcpu-type", "zzz")
-    assert "CPU signature" in refused(*base[:3], "--vcpus", 1)
-    assert "expected one of them" in refused(*base, "--vcpus", 1, "--vcpu-sig", "1")
-    for text in ("abc", "0" * 95, "0" * 97, "0" * 98, "g" * 96, ""):
-        assert "--ovmf-hash" in refused(*base, "--vcpus", 1, "--ovmf-hash", text), text
-    for text in ("", "0x", "zz", "0x10000000000000000", "-1"):
-        assert "--guest-features" in refused(*base, "--vcpus", 1, "--guest-features", text), text
-    assert "bit 0" in refused(*base, "--vcpus", 1, "--guest-features", "0x20")
-    assert "bit 0" in refused(*base, "--vcpus", 1, "--guest-features", "0")
-    assert "--vmm" in refused(*base, "--vcpus", 1, "--vmm", "xen")
-    assert "--mode" in refused("--mode", "tdx")
-    assert "--mode" in refused("--ovmf", IMAGE)
-    assert "--tik" not in refused("hmac", "--digest", "00" * 32, "--tik", "missing", "--mnonce",
-                                  "00" * 16, "--api", "1.2", "--build", 3, "--policy", "1")
-    assert "--api" in refused("hmac", "--digest", "00" * 32, "--tik", "00" * 16, "--mnonce",
-                              "00" * 16, "--api", "1", "--build", 3, "--policy", "1")
-    assert "--value" in refused("rem", "--value", "abc")
-
-
-def what_is_no_firmware_is_refused():
-    with open("zeros", "wb") as file:
-        file.write(bytes(8192))
-    with open("odd", "wb") as file:
-        file.write(bytes(4097))
-    with open("empty", "wb"):
-        pass
-    for name in ("zeros", "odd", "empty", "/dev/null", "missing", "."):
-        for verb in (["sev"], ["snp", "--vcpus", 1, "--vcpu-type", "EPYC"], ["ovmf-hash"], ["tdx"]):
-            line = refused(*verb, "--firmware", name)
-            assert line.startswith(f"firmem: {name}: "), line
-        for verb in (["rtmr", "--log"], ["igvm", "--platform", "snp", "--file"],
-                     ["pcr", "--index", 7, "--vars"]):
-            line = refused(*verb, name)
-            assert line.startswith(f"firmem: {name}: "), line
-    # QEMU launches SeaBIOS with plain SEV, so --as-qemu does.
-    assert digest("sev", "--firmware", "zeros", "--as-qemu") == \
-        hashlib.sha256(bytes(8192)).hexdigest()
-
-
-def a_transcript_that_cannot_be_written_prints_no_digest():
-    need_image()
-    assert "/dev/full" in refused(*SNP, "--transcript", "/dev/full")
-    assert "cannot be created" in refused(*SNP, "--transcript", "no/such/folder")
-
-
-def a_guid_twice_is_told_as_qemu_reads_it():
-    need_image()
-    reset = bytes.fromhex("de71f7007e1acb4f890e68c77e2fb44e")
-    secret = bytes.fromhex("61b32e4c9b7dc34c8081127c90d3d294")
-    with open(IMAGE, "rb") as file:
-        image = file.read()
-    assert image.count(secret) == 1
-    with open("twice", "wb") as file:
-        file.write(image.replace(secret, reset))
-    options = ["seves", "--firmware", "twice", "--vcpus", 2, "--vcpu-type", "EPYC"]
-    assert "a second entry 00f771de-1a7e-4fcb-890e-68c77e2fb44e" in refused(*options)
-    done = run(*options, "--as-qemu")
-    assert done.returncode == 0 and len(done.stdout) == 65, done
-    assert b"1 entries with a GUID that came before were ignored" in done.stderr, done
-
-
-def dev_null_is_an_empty_kernel():
-    image = find("ovmf_AmdSev_suffix.bin")
-    base = ["snp", "--firmware", image, "--vcpus", 1, "--vcpu-type", "EPYC"]
-    with open("empty", "wb"):
-        pass
-    assert digest(*base, "--kernel", "/dev/null") == digest(*base, "--kernel", "empty")
-    assert digest(*base, "--kernel", "/dev/null") != digest(*base)
-    assert "kernel: is missing" in refused(*base, "--initrd", "empty")
-    assert "kernel: is missing" in refused(*base, "--append", "")
-
-
-SAYS = (a_machine_has_the_digest_of_its_file, base64_is_the_same_digest,
-        json_names_technology_and_digest,
-        a_firmware_hash_stands_for_the_firmware, family_model_stepping_are_a_signature,
-        transcripts_say_where_launches_part, identify_finds_a_launch,
-        id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
-        what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
-        a_guid_twice_is_told_as_qemu_reads_it, dev_null_is_an_empty_kernel)
-
-
 def cases():
     for row in measure_debian.LAUNCHES:
         yield f"debian_{row[0]}_{row[1]}_{row[2]}_{row[3]}_{row[4]}", \
@@ -502,8 +302,6 @@ def cases():
     yield "debian_tdx", debian_tdx
     for row in measure_debian.PCR7:
         yield f"debian_pcr7_{row[0]}_{row[1]}", lambda r=row: debian_pcr7(*r)
-    for case in SAYS:
-        yield case.__name__, case
     path = os.path.join(VECTORS, "measure.json")
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:

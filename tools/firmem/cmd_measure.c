@@ -3,6 +3,9 @@
 #include "tools/firmem/measure_verbs.h"
 #include "tools/firmem/out.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct verb verbs[] = {
@@ -24,6 +27,50 @@ static const struct verb verbs[] = {
 	{ NULL },
 };
 
+/*
+ * Numbers that are hexadecimal here are decimal there unless 0x says otherwise, so 33 becomes 0x21 in `room`. What
+ * is no decimal number stays, to be complained about.
+ */
+static void from_decimal(char **value, char *room, size_t len)
+{
+	char *end;
+	unsigned long long number;
+
+	if (!(*value)[0] || strspn(*value, "0123456789") != strlen(*value))
+		return;
+	errno = 0;
+	number = strtoull(*value, &end, 10);
+	if (errno)
+		return;
+	snprintf(room, len, "0x%llx", number);
+	*value = room;
+}
+
+/* sev-snp-measure's options with such numbers, as --name=VALUE where they have more than that in common. */
+static void take_decimals(int argc, char **argv, char room[2][64])
+{
+	static const char *const names[2] = { "--guest-features", "--vcpu-sig" };
+
+	for (int i = 0; i < argc; i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			size_t n = strlen(names[k]);
+			char number[32], *value = argv[i] + n + 1;
+
+			if (strncmp(argv[i], names[k], n))
+				continue;
+			if (!argv[i][n] && i + 1 < argc) {
+				from_decimal(&argv[i + 1], room[k], sizeof(room[k]));
+			} else if (argv[i][n] == '=') {
+				from_decimal(&value, number, sizeof(number));
+				if (value != number)
+					continue;
+				snprintf(room[k], sizeof(room[k]), "%s=%s", names[k], number);
+				argv[i] = room[k];
+			}
+		}
+	}
+}
+
 /* sev-snp-measure's command line: --mode instead of a verb. */
 static enum status bare(int argc, char **argv)
 {
@@ -38,6 +85,9 @@ static enum status bare(int argc, char **argv)
 		{ "snp:ovmf-hash", measure_ovmf_hash },
 	};
 
+	char room[2][64];
+
+	take_decimals(argc, argv, room);
 	for (int i = 0; i < argc; i++) {
 		const char *mode;
 		int used = 2;

@@ -32,6 +32,8 @@ static bool read_all(FILE *file, const char *path, size_t most, void **bytes, si
 			return false;
 		}
 		room = room ? 2 * room : 65536;
+		if (room > most)
+			room = most + 1; /* which is one too many */
 		grown = realloc(buf, room);
 		if (!grown)
 			return failed(path, buf);

@@ -129,7 +129,7 @@ enum status measure_rem(int argc, char **argv)
 		{ "rem", ARGS_TEXT, "HEX", "what it is before; zero", &rem_text },
 		{ "hash", ARGS_CHOICE, "ALGORITHM", "sha256 (the default) or sha512", &which,
 		  .choices = hashes },
-		{ "json", ARGS_FLAG, NULL, "print one JSON object", &common.json },
+		MEASURE_COMMON_OPTIONS(&common),
 	};
 	const struct args_spec spec = { common.verb, "Extends a measurement of an Arm CCA realm.",
 					NULL, options, sizeof(options) / sizeof(*options) };
@@ -137,6 +137,7 @@ enum status measure_rem(int argc, char **argv)
 	enum fm_digest_alg hash;
 	uint8_t rem[FM_CCA_LEN] = { 0 }, value[FM_CCA_LEN];
 	struct fm_error err = { 0 };
+	enum status status;
 	size_t len;
 
 	if (result != ARGS_GO)
@@ -150,5 +151,9 @@ enum status measure_rem(int argc, char **argv)
 		return STATUS_BAD;
 	if (fm_cca_extend(hash, rem, value, len, &err))
 		return measure_failed(&common, &err);
-	return measure_answer_one(&common, "cca:rem", rem, fm_digest_len(hash));
+	if (!measure_begin(&common))
+		return STATUS_BAD;
+	status = measure_answer_one(&common, "cca:rem", rem, fm_digest_len(hash));
+	fm_transcript_free(common.transcript);
+	return status;
 }

@@ -4,6 +4,7 @@
 #include "tools/firmem/measure_util.h"
 #include "tools/firmem/measure_verbs.h"
 #include "tools/firmem/out.h"
+#include "tools/firmem/output.h"
 
 #include <firmem/idblock.h>
 
@@ -58,7 +59,7 @@ static enum status make(struct idblock *o, const struct fm_key *id, const struct
 	    fm_idblock_key_digest(digests[0], id, &err) ||
 	    (author && fm_idblock_key_digest(digests[1], author, &err)))
 		return complain("measure idblock: %s", err.msg);
-	if (!measure_write(o->out, bytes, sizeof(bytes)))
+	if (!output_write(o->out, bytes, sizeof(bytes)))
 		return STATUS_BAD;
 	return measure_answer(&o->common, "snp:id-block", values, author ? 2 : 1);
 }
@@ -98,6 +99,8 @@ static enum status run(struct idblock *o)
 	struct fm_key *id = NULL, *author = NULL;
 	enum status status = STATUS_BAD;
 
+	if (!measure_begin(&o->common))
+		return STATUS_BAD;
 	if (o->check)
 		return o->digest || o->out || o->id_path
 			       ? complain("measure idblock: --check: expected no --digest, keys or "
@@ -132,7 +135,7 @@ enum status measure_idblock(int argc, char **argv)
 		  .letter = 'o' },
 		{ "check", ARGS_TEXT, "FILE", "check such a file instead: status 1 when wrong",
 		  &o.check },
-		{ "json", ARGS_FLAG, NULL, "print one JSON object", &o.common.json },
+		MEASURE_COMMON_OPTIONS(&o.common),
 	};
 	const struct args_spec spec = {
 		o.common.verb,
@@ -141,8 +144,11 @@ enum status measure_idblock(int argc, char **argv)
 		NULL, options, sizeof(options) / sizeof(*options)
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
+	enum status status;
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	return run(&o);
+	status = run(&o);
+	fm_transcript_free(o.common.transcript);
+	return status;
 }

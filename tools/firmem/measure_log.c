@@ -30,9 +30,10 @@ struct registers {
 
 /* --- from a log ------------------------------------------------------------------------------ */
 
-static enum status replay(struct registers *o, enum fm_digest_alg alg, unsigned count,
-			  unsigned first, const char *key)
+/* PCRs, or with `td` RTMRs. */
+static enum status replay(struct registers *o, enum fm_digest_alg alg, bool td)
 {
+	const char *key = td ? "rtmr" : "pcr";
 	uint8_t digests[PCRS][FM_DIGEST_MAX];
 	char keys[PCRS][16];
 	struct measure_value values[PCRS];
@@ -43,11 +44,11 @@ static enum status replay(struct registers *o, enum fm_digest_alg alg, unsigned 
 
 	if (ret)
 		return measure_failed(&o->common, &err);
-	for (unsigned i = 0; !ret && i < count; i++) {
+	for (unsigned i = 0; !ret && i < (td ? RTMRS : PCRS); i++) {
 		if (o->has_index && o->index != i)
 			continue;
-		ret = fm_eventlog_replay(log, i + first, alg, digests[n],
-					 o->has_index ? o->common.transcript : NULL, &err);
+		ret = td ? fm_eventlog_rtmr(log, i, digests[n], o->common.transcript, &err)
+			 : fm_eventlog_replay(log, i, alg, digests[n], o->common.transcript, &err);
 		snprintf(keys[n], sizeof(keys[n]), "%s%u", key, i);
 		values[n] = (struct measure_value){ o->has_index ? "digest" : keys[n], digests[n],
 						    fm_digest_len(alg) };
@@ -66,11 +67,6 @@ static bool check_index(const struct registers *o, unsigned count)
 			 count - 1);
 		return false;
 	}
-	if (o->common.transcript_path && !o->has_index) {
-		complain("%s: --index: is missing, expected one register for --transcript",
-			 o->common.verb);
-		return false;
-	}
 	return true;
 }
 
@@ -85,7 +81,7 @@ enum status measure_rtmr(int argc, char **argv)
 {
 	struct registers o = { .common.verb = "measure rtmr" };
 	const struct args_option options[] = {
-		{ "log", ARGS_TEXT, "FILE", "the CCEL, or another TCG log", &o.log_path,
+		{ "log", ARGS_TEXT, "FILE", "the CCEL, or a TCG log by PCRs", &o.log_path,
 		  .required = true },
 		{ "index", ARGS_SIZE, "N", "one register; all four when not given", &o.index,
 		  .given = &o.has_index },
@@ -101,7 +97,7 @@ enum status measure_rtmr(int argc, char **argv)
 		return STATUS_BAD;
 	if (!measure_read(o.log_path, LOG_MAX, &o.file))
 		return finish(&o, STATUS_BAD);
-	return finish(&o, replay(&o, FM_DIGEST_SHA384, RTMRS, 1, "rtmr"));
+	return finish(&o, replay(&o, FM_DIGEST_SHA384, true));
 }
 
 /* --- PCR 7 from variables -------------------------------------------------------------------- */
@@ -178,7 +174,8 @@ enum status measure_pcr(int argc, char **argv)
 	static const char *const states[] = { "auto", "on", "off", "absent", NULL };
 	struct registers o = { .common.verb = "measure pcr", .bank = 1 };
 	const struct args_option options[] = {
-		{ "log", ARGS_TEXT, "FILE", "replay the TCG log", &o.log_path },
+		{ "log", ARGS_TEXT, "FILE", "replay the TCG log; of a TPM 1.2 with --bank sha1",
+		  &o.log_path },
 		{ "vars", ARGS_TEXT, "IMAGE", "or take PCR 7 from the firmware's variables",
 		  &o.vars_path },
 		{ "index", ARGS_SIZE, "N", "the register; of a log all when not given", &o.index,
@@ -214,5 +211,5 @@ enum status measure_pcr(int argc, char **argv)
 	bank = fm_digest_from_name(banks[o.bank]);
 	if (!measure_read(o.log_path ? o.log_path : o.vars_path, IMAGE_MAX, &o.file))
 		return finish(&o, STATUS_BAD);
-	return finish(&o, o.vars_path ? from_vars(&o, bank) : replay(&o, bank, PCRS, 0, "pcr"));
+	return finish(&o, o.vars_path ? from_vars(&o, bank) : replay(&o, bank, false));
 }

@@ -16,6 +16,16 @@
 
 /* --- names --------------------------------------------------------------------------------- */
 
+/* The first that has the word in it, in any case; "Milan" is EPYC-Milan. */
+static const char *containing(const char *word, const char *const *names)
+{
+	for (; *names; names++) {
+		if (strlen(word) > 2 && strcasestr(*names, word))
+			return *names;
+	}
+	return NULL;
+}
+
 /* "A, B or C": the names that `word` may have been meant to be. */
 static void nearest(const char *word, const char **names, char *text, size_t len)
 {
@@ -23,7 +33,9 @@ static void nearest(const char *word, const char **names, char *text, size_t len
 	size_t n = 0;
 
 	for (; n < 3; n++) {
-		found[n] = args_nearest(word, names);
+		found[n] = containing(word, names);
+		if (!found[n])
+			found[n] = args_nearest(word, names);
 		if (!found[n])
 			break;
 		/* Not this one again. */
@@ -221,6 +233,8 @@ static enum status compute(struct measure_launch *l, enum fm_sev_kind kind, cons
 		return STATUS_BAD;
 	if (fm_sev_measure(digest, &l->config, &err))
 		return measure_failed(&l->common, &err);
+	if (l->dump && !measure_dump_vmsas(l))
+		return STATUS_BAD;
 	return measure_answer_one(&l->common, technology, digest,
 				  kind == FM_SEV_SNP ? FM_SEV_SNP_DIGEST_LEN : FM_SEV_DIGEST_LEN);
 }
@@ -269,6 +283,9 @@ static const char *const formats[] = { "hex", "base64", NULL };
 		{ "vmm",     ARGS_TEXT,                                                           \
 		  "PROFILE", "qemu (the default), qemu-pre-6.10, ec2, ec2-legacy, gce",           \
 		  &(l)->vmm, .alias = "vmm-type" },                                               \
+		{ "dump-vmsa", ARGS_FLAG, NULL,                                                   \
+		  "write the state of each vCPU N to vmsaN.bin, as\nsev-snp-measure does",        \
+		  &(l)->dump },                                                                   \
 	{                                                                                         \
 		"guest-features", ARGS_HEX, "HEX", "SEV_FEATURES of SEV-SNP guests; 0x1",         \
 			&(l)->features, .given = &(l)->has_features                               \

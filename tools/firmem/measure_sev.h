@@ -13,7 +13,7 @@ struct measure_launch {
 	const char *firmware_path, *kernel_path, *initrd_path, *append, *svsm_path, *vars_path;
 	const char *cpu, *vmm, *ovmf_hash;
 	uint64_t vcpus, sig, family, model, stepping, features, vars_len;
-	bool has_vcpus, has_sig, has_family, has_features, has_vars_len, as_qemu, verbose;
+	bool has_vcpus, has_sig, has_family, has_features, has_vars_len, as_qemu, verbose, dump;
 	/* What they become. */
 	struct measure_file firmware, kernel, initrd, svsm;
 	uint8_t firmware_digest[FM_SEV_SNP_DIGEST_LEN];
@@ -26,6 +26,8 @@ bool measure_launch_cpu(struct measure_launch *launch, uint32_t *sig);
 bool measure_launch_vmm(const struct measure_common *common, const char *name, enum fm_vmm *vmm);
 /* Read the files and fill the config; false after a complaint. */
 bool measure_launch_load(struct measure_launch *launch, enum fm_sev_kind kind);
+/* Write vmsa0.bin and so on of a launch that was loaded; false after a complaint. */
+bool measure_dump_vmsas(const struct measure_launch *launch);
 void measure_launch_free(struct measure_launch *launch);
 
 #endif

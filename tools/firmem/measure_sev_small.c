@@ -4,10 +4,14 @@
 
 #include "tools/firmem/measure_verbs.h"
 #include "tools/firmem/out.h"
+#include "tools/firmem/output.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const char *const formats[] = { "hex", "base64", NULL };
 
 enum status measure_ovmf_hash(int argc, char **argv)
 {
@@ -15,7 +19,11 @@ enum status measure_ovmf_hash(int argc, char **argv)
 	const struct args_option options[] = {
 		{ "firmware", ARGS_TEXT, "FILE", "the image", &l.firmware_path, .required = true,
 		  .alias = "ovmf" },
-		{ "json", ARGS_FLAG, NULL, "print one JSON object", &l.common.json },
+		{ "verbose", ARGS_FLAG, NULL, "taken from scripts of sev-snp-measure; ignored",
+		  &l.verbose, .letter = 'v' },
+		{ "output-format", ARGS_CHOICE, "FORMAT", "hex (the default) or base64",
+		  &l.common.base64, .choices = formats },
+		MEASURE_COMMON_OPTIONS(&l.common),
 	};
 	const struct args_spec spec = {
 		l.common.verb, "Digests the pages of a firmware, for measure snp --ovmf-hash.",
@@ -29,10 +37,14 @@ enum status measure_ovmf_hash(int argc, char **argv)
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (!measure_read(l.firmware_path, FM_OVMF_LEN_MAX, &l.firmware))
+	if (!measure_begin(&l.common))
 		return STATUS_BAD;
-	if (fm_ovmf_parse(&ovmf, l.firmware_path, l.firmware.bytes, l.firmware.len, 0, 0, &err) ||
-	    fm_sev_firmware(digest, l.firmware.bytes, l.firmware.len, NULL, &err))
+	if (!measure_read(l.firmware_path, FM_OVMF_LEN_MAX, &l.firmware))
+		status = STATUS_BAD;
+	else if (fm_ovmf_parse(&ovmf, l.firmware_path, l.firmware.bytes, l.firmware.len, 0, 0,
+			       &err) ||
+		 fm_sev_firmware(digest, l.firmware.bytes, l.firmware.len, l.common.transcript,
+				 &err))
 		status = measure_failed(&l.common, &err);
 	else
 		status = measure_answer_one(&l.common, "snp:ovmf-hash", digest, sizeof(digest));
@@ -57,7 +69,7 @@ enum status measure_vmsa(int argc, char **argv)
 		  .given = &l.has_sig },
 		{ "output", ARGS_TEXT, "FILE", "write the page of 4096 bytes there (-o FILE)",
 		  &path, .letter = 'o' },
-		{ "json", ARGS_FLAG, NULL, "print one JSON object", &l.common.json },
+		MEASURE_COMMON_OPTIONS(&l.common),
 	};
 	const struct args_spec spec = {
 		l.common.verb, "The initial state of an encrypted vCPU: SHA-384 of its page.", NULL,
@@ -67,6 +79,7 @@ enum status measure_vmsa(int argc, char **argv)
 	struct fm_vmsa_config c = { .struct_size = sizeof(c) };
 	uint8_t page[FM_VMSA_LEN], digest[48];
 	struct fm_error err = { 0 };
+	enum status status;
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
@@ -82,9 +95,55 @@ enum status measure_vmsa(int argc, char **argv)
 	if (fm_vmsa_page(page, &c, &err) ||
 	    fm_digest_bytes(FM_DIGEST_SHA384, page, sizeof(page), digest, &err))
 		return measure_failed(&l.common, &err);
-	if (path && !measure_write(path, page, sizeof(page)))
+	if ((path && !output_write(path, page, sizeof(page))) || !measure_begin(&l.common))
 		return STATUS_BAD;
-	return measure_answer_one(&l.common, "vmsa", digest, sizeof(digest));
+	status = measure_answer_one(&l.common, "vmsa", digest, sizeof(digest));
+	measure_launch_free(&l);
+	return status;
+}
+
+/* Where the SVSM starts: behind it lie the variables and the firmware, up to 4 GiB. */
+static bool svsm_start(const struct fm_sev_config *c, uint64_t *rip)
+{
+	uint64_t end = (UINT64_C(1) << 32) - c->firmware_len - c->vars_len;
+	struct fm_ovmf own;
+	struct fm_error err = { 0 };
+
+	if (fm_ovmf_parse(&own, c->svsm_name, c->svsm, c->svsm_len, end, c->ovmf_flags, &err)) {
+		complain("%s", err.msg);
+		return false;
+	}
+	*rip = end - c->svsm_len + own.svsm_entry;
+	return true;
+}
+
+bool measure_dump_vmsas(const struct measure_launch *l)
+{
+	const struct fm_sev_config *c = &l->config;
+	struct fm_vmsa_config v = { .struct_size = sizeof(v), .vmm = c->vmm };
+	struct fm_ovmf ovmf;
+	struct fm_error err = { 0 };
+	uint8_t page[FM_VMSA_LEN];
+	char name[32];
+
+	v.cpu_sig = c->cpu_sig;
+	v.svsm = c->svsm != NULL;
+	if (c->kind == FM_SEV_SNP)
+		v.sev_features = c->guest_features && !v.svsm ? c->guest_features : 1;
+	if ((v.svsm && !svsm_start(c, &v.svsm_rip)) || c->kind == FM_SEV)
+		return c->kind == FM_SEV; /* which measures none */
+	if (fm_ovmf_parse(&ovmf, c->firmware_name, c->firmware, c->firmware_len, 0, c->ovmf_flags,
+			  &err)) {
+		complain("%s", err.msg);
+		return false;
+	}
+	for (uint32_t i = 0; i < c->vcpus; i++) {
+		v.eip = i ? ovmf.reset_eip : 0;
+		snprintf(name, sizeof(name), "vmsa%" PRIu32 ".bin", i);
+		if (fm_vmsa_page(page, &v, &err) || !output_write(name, page, sizeof(page)))
+			return false;
+	}
+	return true;
 }
 
 /* --- hmac ----------------------------------------------------------------------------------- */
@@ -144,7 +203,7 @@ enum status measure_hmac(int argc, char **argv)
 		  .required = true },
 		{ "build", ARGS_SIZE, "N", "its build", &build, .required = true },
 		{ "policy", ARGS_HEX, "HEX", "of the guest", &policy, .required = true },
-		{ "json", ARGS_FLAG, NULL, "print one JSON object", &common.json },
+		MEASURE_COMMON_OPTIONS(&common),
 	};
 	const struct args_spec spec = { common.verb, "What LAUNCH_MEASURE returns for a digest.",
 					NULL, options, sizeof(options) / sizeof(*options) };
@@ -152,6 +211,7 @@ enum status measure_hmac(int argc, char **argv)
 	struct fm_sev_hmac_config c = { .struct_size = sizeof(c) };
 	uint8_t out[32];
 	struct fm_error err = { 0 };
+	enum status status;
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
@@ -166,5 +226,9 @@ enum status measure_hmac(int argc, char **argv)
 		return STATUS_BAD;
 	if (fm_sev_hmac(out, &c, &err))
 		return measure_failed(&common, &err);
-	return measure_answer_one(&common, "sev-hmac", out, sizeof(out));
+	if (!measure_begin(&common))
+		return STATUS_BAD;
+	status = measure_answer_one(&common, "sev-hmac", out, sizeof(out));
+	fm_transcript_free(common.transcript);
+	return status;
 }

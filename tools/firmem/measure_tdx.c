@@ -82,10 +82,6 @@ enum status measure_tdx(int argc, char **argv)
 	if (o.hob != o.has_memory)
 		return complain("measure tdx: --memory: %s, expected it with --hob alone",
 				o.hob ? "is missing" : "is given");
-	if (o.common.transcript_path && (o.hob || o.cfv))
-		return complain("measure tdx: --transcript: is given with --%s, expected MRTD "
-				"alone: one digest has no steps",
-				o.hob ? "hob" : "cfv");
 	if (!measure_begin(&o.common))
 		return STATUS_BAD;
 	status = measure_read(o.path, FM_OVMF_LEN_MAX, &o.file) ? compute(&o) : STATUS_BAD;

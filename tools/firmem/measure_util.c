@@ -3,6 +3,7 @@
 
 #include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
+#include "tools/firmem/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,9 +31,13 @@ static void cut(int signum)
 static bool map(const char *path, size_t most, struct measure_file *file)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	void *p = MAP_FAILED;
+	int fd;
 
+	/* A pipe that was opened and closed again would be lost to its writer. */
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
@@ -73,25 +78,26 @@ bool measure_begin(struct measure_common *common)
 	return false;
 }
 
-bool measure_write(const char *path, const void *bytes, size_t len)
+/* What was computed in one go has a step for each value that is printed. */
+static int one_step_each(struct fm_transcript *t, const char *technology,
+			 const struct measure_value *values, size_t count, struct fm_error *err)
 {
-	FILE *file = fopen(path, "wbe");
-	bool ok;
+	int ret = fm_transcript_set_technology(t, technology, err);
 
-	if (!file) {
-		complain("%s: cannot be created: %s", path, strerror(errno));
-		return false;
+	for (size_t i = 0; !ret && i < count; i++) {
+		struct fm_measure_step step = { .gpa = UINT64_MAX };
+
+		snprintf(step.what, sizeof(step.what), "%s", technology);
+		snprintf(step.part, sizeof(step.part), "%s", values[i].key);
+		step.running_len = (uint32_t)values[i].len;
+		memcpy(step.running, values[i].bytes, values[i].len);
+		ret = fm_transcript_add(t, &step, err);
 	}
-	ok = fwrite(bytes, 1, len, file) == len;
-	/* What was buffered may fail only now. */
-	if (fclose(file) || !ok) {
-		complain("%s: cannot be written: %s", path, strerror(errno));
-		return false;
-	}
-	return true;
+	return ret;
 }
 
-static bool write_transcript(const struct measure_common *common)
+static bool write_transcript(const struct measure_common *common, const char *technology,
+			     const struct measure_value *values, size_t count)
 {
 	struct fm_error err = { 0 };
 	char *text;
@@ -100,11 +106,13 @@ static bool write_transcript(const struct measure_common *common)
 
 	if (!common->transcript)
 		return true;
-	if (fm_transcript_text(common->transcript, &text, &len, &err)) {
+	if ((!fm_transcript_count(common->transcript) &&
+	     one_step_each(common->transcript, technology, values, count, &err)) ||
+	    fm_transcript_text(common->transcript, &text, &len, &err)) {
 		complain("%s: %s", common->transcript_path, err.msg);
 		return false;
 	}
-	ok = measure_write(common->transcript_path, text, len);
+	ok = output_write(common->transcript_path, text, len);
 	free(text);
 	return ok;
 }
@@ -136,7 +144,7 @@ enum status measure_answer(struct measure_common *common, const char *technology
 	char hex[2 * 4096 + 1];
 	struct out *out;
 
-	if (!write_transcript(common))
+	if (!write_transcript(common, technology, values, count))
 		return STATUS_BAD;
 	if (!common->json) {
 		for (size_t i = 0; i < count; i++)

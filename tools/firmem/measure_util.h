@@ -51,7 +51,7 @@ struct measure_value {
 };
 
 /*
- * The answer: writes the transcript, then prints each digest alone on a line, or as JSON with the
+ * The answer: writes the transcript (a step for each value where there are no others), then prints each digest alone on a line, or as JSON with the
  * technology. A failure of the transcript prints nothing.
  */
 enum status measure_answer(struct measure_common *common, const char *technology,
@@ -68,7 +68,5 @@ bool measure_hex(const struct measure_common *common, const char *option, const 
 /* A number that fits 32 bits; false after a complaint. */
 bool measure_u32(const struct measure_common *common, const char *option, uint64_t value,
 		 uint32_t *out);
-/* Create or overwrite a file; false after a complaint. */
-bool measure_write(const char *path, const void *bytes, size_t len);
 
 #endif
