@@ -4,8 +4,11 @@
 
 The shared vectors have some launches of some images; here are those between them.
 """
+import hmac
 import itertools
+import shutil
 import struct
+import subprocess
 import sys
 
 import measure
@@ -85,6 +88,9 @@ def every_direct_boot():
         assert digest("snp", *options) == ref.snp(fw, 3, vmm, 0x800f12, boot=boot).hex(), options
         assert digest("seves", *options) == ref.sev(fw, 3, vmm, 0x800f12, boot).hex(), options
         assert digest("sev", *options) == ref.sev(fw, boot=boot).hex(), options
+    for initrd in ([], ["--initrd", "/dev/null"]):
+        assert digest("snp", *base, 1, "--kernel", "/dev/null", *initrd) == \
+            ref.snp(fw, 1, sig=0x800f12, boot=(b"", None, None)).hex()
 
 
 def every_order_of_sections():
@@ -134,6 +140,57 @@ def every_vmsa():
             assert file.read() == page, (vmm, eip)
 
 
+def every_launch_measure():
+    for digest_, api, build, policy in itertools.product(
+            (bytes(32), bytes(range(32))), ("0.0", "1.51", "255.255"), (0, 255), (0, 0x30000, 0xffffffff)):
+        tik, nonce = bytes(range(16)), bytes(range(16, 32))
+        major, minor = map(int, api.split("."))
+        message = struct.pack("<BBBBI", 4, major, minor, build, policy) + digest_ + nonce
+        options = ["hmac", "--digest", digest_.hex(), "--mnonce", nonce.hex(), "--api", api, "--build",
+                   build, "--policy", hex(policy), "--tik"]
+        want = hmac.new(tik, message, "sha256").hexdigest()
+        assert digest(*options, tik.hex()) == want == digest(*options, write("tik", tik)), options
+
+
+def id_blocks_hold_for_openssl():
+    """The block as its bytes are written down, and both signatures checked by the program openssl."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        raise measure.Skip("no openssl here")
+
+    def call(*arguments):
+        subprocess.run([openssl, *arguments], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    def holds(key, signature, message):
+        der = b""
+        for at in (0, 72):
+            number = signature[at:at + 72][::-1].lstrip(b"\0")
+            number = (b"\0" if number[0] & 0x80 else b"") + number
+            der += bytes([2, len(number)]) + number
+        write("sig", bytes([0x30, len(der)]) + der)
+        call("dgst", "-sha384", "-verify", key, "-signature", "sig", write("message", message))
+
+    for name in ("id", "author"):
+        call("ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", name + ".pem")
+        call("ec", "-in", name + ".pem", "-pubout", "-out", name + ".pub")
+    keys = digest("idblock", "--digest", bytes(range(48)).hex(), "--id-key", "id.pem", "--author-key",
+                  "author.pem", "--policy", "b0000", "--svn", 7, "--family-id", "0f" * 16, "--image-id",
+                  "a5" * 16, "-o", "block").splitlines()
+    with open("block", "rb") as file:
+        block, auth = file.read(0x60), file.read()
+    assert block == bytes(range(48)) + b"\x0f" * 16 + b"\xa5" * 16 + struct.pack("<IIQ", 1, 7, 0xb0000)
+    assert auth[:8] == struct.pack("<II", 1, 1) and len(auth) == 4096
+    holds("id.pub", auth[0x40:0x240], block)
+    holds("author.pub", auth[0x680:0x880], auth[0x240:0x644])
+    assert keys == [ref.sha384(auth[at:at + 0x404]).hex() for at in (0x240, 0x880)]
+    # A key alone: no author.
+    digest("idblock", "--digest", "00" * 48, "--id-key", "id.pem", "-o", "block")
+    with open("block", "rb") as file:
+        block, auth = file.read(0x60), file.read()
+    assert struct.unpack("<Q", block[0x58:])[0] == 0x30000 and not any(auth[4:8] + auth[0x680:])
+
+
 # --- TDX and registers -----------------------------------------------------------------------------
 
 def both_orders_of_tdx():
@@ -154,6 +211,45 @@ def every_memory_of_a_td():
                    3 << 40):
         assert digest("tdx", "--firmware", "fw", "--hob", "--memory", memory) == \
             ref.td_hob(sections, memory).hex(), hex(memory)
+
+
+def every_bank_of_a_log():
+    """Two registers, banks with an algorithm between them that nobody knows, each in an order of its own."""
+    known = {"sha1": (4, 20), "sha256": (11, 32), "sha384": (12, 48)}
+    banks = [("sha1", 4, 20), (None, 0x12, 32), ("sha384", 12, 48), ("sha256", 11, 32)]
+    spec = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 0, 2, len(banks)) + \
+        b"".join(struct.pack("<HH", number, size) for _, number, size in banks) + b"\3abc"
+    log = struct.pack("<II20sI", 0, 3, b"", len(spec)) + spec
+    extended = {}
+    for number, (index, kind) in enumerate(((4, 13), (7, 1), (4, 3), (4, 4), (23, 13), (4, 5))):
+        data = bytes(number * 100)
+        log += struct.pack("<III", index, kind, len(banks))
+        for name, code, size in banks[number % 4:] + banks[:number % 4]:
+            value = bytes([number + 1, code]) * (size // 2)
+            log += struct.pack("<H", code) + value
+            if name and kind != 3:
+                extended.setdefault((name, index), []).append(value)
+        log += struct.pack("<I", len(data)) + data
+    for tail in (b"", bytes(1000), b"\xff" * 1000):
+        write("log", log + tail)
+        for name in known:
+            want = [ref.replay(name, extended.get((name, i), ())).hex() for i in range(24)]
+            assert digest("pcr", "--log", "log", "--bank", name).splitlines() == want, name
+            for index in (0, 4, 7, 23):
+                assert digest("pcr", "--log", "log", "--bank", name, "--index", index) == want[index]
+        assert digest("rtmr", "--log", "log").splitlines() == \
+            [ref.replay("sha384", v).hex() for v in (extended["sha384", 7], extended["sha384", 4], (), ())]
+
+
+def every_pcr7_of_an_empty_store():
+    store = measure.find("OVMF_VARS.fd")
+    for bank, (state, value), skip in itertools.product(
+            ("sha1", "sha256", "sha384"), (("on", b"\1"), ("off", b"\0"), ("absent", None)),
+            (False, True)):
+        variables = [("SecureBoot", value), *((n, None) for n in ("PK", "KEK", "db", "dbx"))]
+        options = ["pcr", "--vars", store, "--index", 7, "--bank", bank, "--secure-boot", state]
+        assert digest(*options, *(["--skip-absent"] if skip else [])) == \
+            ref.pcr7(bank, variables, skip).hex(), options
 
 
 # --- realms ----------------------------------------------------------------------------------------
@@ -201,6 +297,70 @@ def every_rem():
                 assert digest("rem", "--hash", algorithm, "--rem", rem.hex(), "--value",
                               value.hex()) == want.hex()
                 rem = want
+
+
+def arm64_image(text_offset, image_size, length):
+    head = bytearray(length)
+    struct.pack_into("<QQ", head, 8, text_offset, image_size)
+    head[56:60] = b"ARM\x64"
+    head[64:] = bytes(i * 3 & 255 for i in range(length - 64))
+    return bytes(head)
+
+
+def up(value, to):
+    return -(-value // to) * to
+
+
+def layout(vmm, memory, kernel, initrd, dtb, log):
+    """(images by address, pc, x0, log) of a direct boot: addresses from the VMMs' own code."""
+    offset, size = struct.unpack_from("<QQ", kernel, 8)
+    if vmm == "qemu":
+        ram = 1 << 30
+        at = up(max(ram + min(memory // 2, 128 << 20), ram + offset + (size or len(kernel))), 4096)
+        tree = up(at + len(initrd or b""), 2 << 20)
+        images = {ram + offset: kernel, tree: dtb}
+        return {**images, **({at: initrd} if initrd else {})}, ram, tree, tree + (1 << 20)
+    if vmm == "kvmtool":
+        ram = 2 << 30
+        end = min(ram + memory, ram + (256 << 20))
+        tree = end - 65536 if log else end
+        place, tree = tree, up(tree - (2 << 20) - 65536, 2 << 20)
+        images = {ram + offset: kernel, tree: dtb.ljust(65536, b"\0")}
+        if initrd:
+            images[up(tree - len(initrd) - 4, 4)] = initrd
+        return images, ram, tree, place
+    ram = 1 << 30
+    images = {ram: dtb, ram + (4 << 20) + offset: kernel}
+    if initrd:
+        images[ram + memory - up(len(initrd), 4096)] = initrd
+    return images, ram + (4 << 20), ram, None
+
+
+def every_direct_boot_of_a_realm():
+    dtb = b"\xd0\x0d\xfe\xed" + bytes(range(200)) * 30
+    write("dtb", dtb)
+    defaults = {"qemu": ("sha512", 41), "kvmtool": ("sha256", 33), "cloud-hypervisor": ("sha512", 48)}
+    for (vmm, (algorithm, s2sz)), (offset, size), initrd, memory, log in itertools.product(
+            defaults.items(), ((0, 0), (0x80000, 0x300000)), (None, b"i" * 70001),
+            (64 << 20, 512 << 20, 2 << 30), (False, True)):
+        if log and vmm == "cloud-hypervisor":
+            continue
+        kernel = arm64_image(offset, size, 20000)
+        images, pc, x0, place = layout(vmm, memory, kernel, initrd, dtb, log)
+        ram = (2 if vmm == "kvmtool" else 1) << 30
+        realm = ref.Realm(algorithm, s2sz)
+        if vmm != "cloud-hypervisor":
+            realm.ripas(ram, ram + memory)
+        for at in sorted(images):  # the granule that an image begins in is zero before it
+            realm.data(at & ~4095, bytes(at & 4095) + images[at])
+        realm.rec(pc, x0)
+        if log:
+            realm.unmeasured(place, 65536)
+        options = ["cca", "--vmm", vmm, "--kernel", write("kernel", kernel), "--dtb", "dtb",
+                   "--memory", memory]
+        options += ["--initrd", write("initrd", initrd)] if initrd else []
+        options += ["--measurement-log"] if log else []
+        assert digest(*options) == realm.value().hex(), options
 
 
 # --- IGVM ------------------------------------------------------------------------------------------
@@ -267,8 +427,10 @@ def every_loader_of_igvm():
 
 
 CASES = (every_vmm_cpu_and_count, every_guest_feature, every_direct_boot, every_order_of_sections,
-         every_size_of_image, every_svsm, every_vmsa, both_orders_of_tdx, every_memory_of_a_td,
-         every_realm_with_firmware, every_realm_parameter, every_rem, every_loader_of_igvm)
+         every_size_of_image, every_svsm, every_vmsa, every_launch_measure, id_blocks_hold_for_openssl,
+         both_orders_of_tdx, every_memory_of_a_td, every_bank_of_a_log, every_pcr7_of_an_empty_store,
+         every_realm_with_firmware, every_realm_parameter, every_direct_boot_of_a_realm, every_rem,
+         every_loader_of_igvm)
 
 
 if __name__ == "__main__":
