@@ -372,8 +372,9 @@ static int compare(const struct fm_measure_step *a, const struct fm_measure_step
 			       hint(a));
 	if (a->gpa != b->gpa)
 		return PART_AT(out,
-			       "step %zu: the same kind of step at other addresses: A %s, B %s", i,
-			       was, is);
+			       "step %zu: the same kind of step at other addresses: A %s, B %s: "
+			       "%s",
+			       i, was, is, hint(a));
 	if (a->len != b->len)
 		return PART_AT(out, "step %zu: %s: A has 0x%" PRIx64 " bytes, B has 0x%" PRIx64, i,
 			       was, a->len, b->len);

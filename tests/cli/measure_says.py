@@ -273,6 +273,10 @@ def a_guid_twice_is_told_as_qemu_reads_it():
     done = run(*options, "--as-qemu")
     assert done.returncode == 0 and len(done.stdout) == 65, done
     assert b"1 entries with a GUID that came before were ignored" in done.stderr, done
+    assert "a second entry" in refused("tdx", "--firmware", "twice")
+    done = run("tdx", "--firmware", "twice", "--as-qemu")
+    assert done.returncode == 0 and len(done.stdout) == 97, done
+    assert b"1 entries with a GUID that came before were ignored" in done.stderr, done
 
 
 def dev_null_is_an_empty_kernel():

@@ -201,27 +201,6 @@ void measure_launch_free(struct measure_launch *l)
 	measure_free(&l->svsm);
 }
 
-/* What QEMU would overlook is told, not hidden. */
-static bool tell_duplicates(const struct measure_launch *l)
-{
-	struct fm_ovmf ovmf;
-	struct fm_error err = { 0 };
-
-	if (!l->as_qemu)
-		return true;
-	if (fm_ovmf_parse(&ovmf, l->firmware_path, l->firmware.bytes, l->firmware.len, 0,
-			  FM_OVMF_AS_QEMU, &err)) {
-		complain("%s", err.msg);
-		return false;
-	}
-	if (ovmf.duplicates)
-		fprintf(stderr,
-			"firmem: %s: %" PRIu32 " entries with a GUID that came before were "
-			"ignored, as QEMU does\n",
-			l->firmware_path, ovmf.duplicates);
-	return true;
-}
-
 /* --- the verbs ------------------------------------------------------------------------------ */
 
 static enum status compute(struct measure_launch *l, enum fm_sev_kind kind, const char *technology)
@@ -229,8 +208,12 @@ static enum status compute(struct measure_launch *l, enum fm_sev_kind kind, cons
 	uint8_t digest[FM_SEV_SNP_DIGEST_LEN];
 	struct fm_error err = { 0 };
 
-	if (!measure_begin(&l->common) || !measure_launch_load(l, kind) || !tell_duplicates(l))
+	if (!measure_begin(&l->common) || !measure_launch_load(l, kind))
 		return STATUS_BAD;
+	if (l->as_qemu) {
+		measure_tell_duplicates(l->firmware_path, &l->firmware);
+		measure_tell_duplicates(l->svsm_path, &l->svsm);
+	}
 	if (fm_sev_measure(digest, &l->config, &err))
 		return measure_failed(&l->common, &err);
 	if (l->dump && !measure_dump_vmsas(l))

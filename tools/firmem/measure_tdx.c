@@ -27,6 +27,8 @@ static enum status compute(struct tdx *o)
 	struct fm_error err = { 0 };
 	int ret;
 
+	if (o->as_qemu)
+		measure_tell_duplicates(o->path, &o->file);
 	c.firmware = o->file.bytes;
 	c.firmware_len = o->file.len;
 	c.firmware_name = o->path;

@@ -5,6 +5,8 @@
 #include "tools/firmem/out.h"
 #include "tools/firmem/output.h"
 
+#include <firmem/ovmf.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -174,6 +176,21 @@ enum status measure_failed(const struct measure_common *common, const struct fm_
 	if (err->code == FM_ERR_ARG)
 		return complain("%s: %s", common->verb, err->msg);
 	return complain("%s", err->msg);
+}
+
+void measure_tell_duplicates(const char *path, const struct measure_file *file)
+{
+	struct fm_ovmf ovmf;
+
+	/* What is wrong with it otherwise the measurement tells. */
+	if (!path || fm_ovmf_parse(&ovmf, path, file->bytes, file->len, 0, FM_OVMF_AS_QEMU, NULL) ||
+	    !ovmf.duplicates)
+		return;
+	fprintf(stderr,
+		"firmem: %s: %" PRIu32
+		" entries with a GUID that came before were ignored, as QEMU "
+		"does\n",
+		path, ovmf.duplicates);
 }
 
 bool measure_hex(const struct measure_common *common, const char *option, const char *text,

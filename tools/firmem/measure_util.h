@@ -62,6 +62,9 @@ enum status measure_answer_one(struct measure_common *common, const char *techno
 /* Complain what the library says: FILE: ..., or "VERB: ..." when an argument is wrong. */
 enum status measure_failed(const struct measure_common *common, const struct fm_error *err);
 
+/* What --as-qemu overlooks of a firmware is told, not hidden. No file is fine. */
+void measure_tell_duplicates(const char *path, const struct measure_file *file);
+
 /* Text of exactly `len` bytes in hexadecimal; false after a complaint that names the option. */
 bool measure_hex(const struct measure_common *common, const char *option, const char *text,
 		 uint8_t *out, size_t len);
