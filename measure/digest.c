@@ -285,7 +285,8 @@ static size_t pad(uint8_t *tail, size_t *tail_len, size_t block, const uint8_t *
 	size_t rest = len - whole;
 	size_t n = (rest + 1 + end + block - 1) / block * block;
 
-	memcpy(tail, bytes + whole, rest);
+	if (rest)
+		memcpy(tail, bytes + whole, rest);
 	tail[rest] = 0x80;
 	memset(tail + rest + 1, 0, n - 8 - (rest + 1));
 	fmi_put_be64(tail + n - 8, (uint64_t)len * 8);
