@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzz_eventlog: TCG logs of random events, right but for a few words, cut or not; and transcripts made from
- * them, which must be read back, or read when they are damaged without harm.
+ * fuzz_eventlog: TCG logs, new and old, of random events, right but for a few words, cut or not; and
+ * transcripts made from them, which must be read back, or read when they are damaged without harm.
  */
 #include "fuzz/ovmf_build.h"
 #include "fuzz/tape.h"
@@ -58,6 +58,26 @@ static void make(struct tape *t, struct log *l)
 	}
 }
 
+/* Of a TPM 1.2. */
+static void make_old(struct tape *t, struct log *l)
+{
+	l->events = 1 + tape_below(t, 8);
+	for (unsigned e = 0; e < l->events; e++) {
+		bool spec_id = !e && tape_one_in(t, 2);
+		unsigned n = spec_id ? 16 : tape_below(t, 40);
+
+		put(l, 4, tape_below(t, 24));
+		put(l, 4, spec_id || (e && tape_one_in(t, 4)) ? FM_EVENT_NO_ACTION : 1);
+		memset(l->bytes + l->len, spec_id ? 0 : 1 + tape_below(t, 254), 20);
+		l->len += 20;
+		put(l, 4, n);
+		memset(l->bytes + l->len, 0x41, n);
+		if (spec_id)
+			memcpy(l->bytes + l->len, "Spec ID Event02", 16);
+		l->len += n;
+	}
+}
+
 static void check_transcript(struct tape *t, struct fm_transcript *tr)
 {
 	struct fm_transcript *again = NULL;
@@ -95,6 +115,8 @@ static void check(struct tape *t, const struct fm_eventlog *log, const uint8_t *
 	TAPE_CHECK(!fm_transcript_new(&tr, NULL));
 	for (unsigned i = 0; i < 3; i++)
 		fm_eventlog_replay(log, i, (enum fm_digest_alg)(1 + i), out, tr, NULL);
+	for (unsigned i = 0; i < 5; i++)
+		fm_eventlog_rtmr(log, i, out, tr, NULL);
 	check_transcript(t, tr);
 	fm_transcript_free(tr);
 }
@@ -110,7 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	size_t given;
 	int ret;
 
-	make(&t, &l);
+	if (tape_one_in(&t, 3))
+		make_old(&t, &l);
+	else
+		make(&t, &l);
 	changes = tape_below(&t, 4);
 	for (unsigned i = 0; i < changes; i++) {
 		unsigned at = tape_below(&t, (unsigned)l.len - 4);
