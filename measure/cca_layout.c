@@ -230,7 +230,7 @@ static int load(struct fm_cca *cca, const struct layout *l, const struct fm_cca_
 		struct fm_error *err)
 {
 	static const uint8_t zeros[KVMTOOL_DTB_LEN];
-	const uint64_t gprs[8] = { l->x0 };
+	const uint64_t gprs[8] = { c->x0 ? *c->x0 : l->x0 };
 	int ret = l->ripas ? fm_cca_ripas(cca, l->ram, l->ram + c->memory, err) : 0;
 
 	for (unsigned i = 0; !ret && i < l->count; i++) {

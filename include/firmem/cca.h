@@ -92,6 +92,11 @@ struct fm_cca_launch {
 	struct fm_cca_image dtb;    /* the device tree as the VMM makes it; must be given */
 	bool log;                   /* a measurement log of 64 KiB is loaded, and not measured */
 	struct fm_transcript *transcript;
+	/*
+	 * What the first vCPU has in x0; NULL: the device tree's address, with which the shared digests are. Newer
+	 * versions of cca-realm-measurements have 0 where QEMU starts firmware.
+	 */
+	const uint64_t *x0;
 };
 
 /*

@@ -267,9 +267,20 @@ def every_realm_with_firmware():
         options = [*base, "--hash", algorithm, "--s2sz", s2sz, "--memory", memory]
         assert digest(*options) == realm.value().hex(), options
         assert digest(*options, "--vcpus", 8) == realm.value().hex(), options
+        assert digest(*options, "--x0", "40000000") == realm.value().hex(), options
         if memory > 4 << 20:
             realm.unmeasured((1 << 30) + (1 << 20), 65536)
             assert digest(*options, "--measurement-log") == realm.value().hex(), options
+
+
+def x0_may_be_0():
+    realm = ref.Realm("sha512", 41)
+    realm.ripas(1 << 30, (1 << 30) + (64 << 20))
+    realm.data(0, b"f" * 100)
+    realm.data(1 << 30, b"d")
+    realm.rec(0, 0)
+    assert digest("cca", "--vmm", "qemu", "--firmware", write("fw", b"f" * 100), "--dtb",
+                  write("dtb", b"d"), "--memory", "64M", "--x0", 0) == realm.value().hex()
 
 
 def every_realm_parameter():
@@ -429,7 +440,7 @@ def every_loader_of_igvm():
 CASES = (every_vmm_cpu_and_count, every_guest_feature, every_direct_boot, every_order_of_sections,
          every_size_of_image, every_svsm, every_vmsa, every_launch_measure, id_blocks_hold_for_openssl,
          both_orders_of_tdx, every_memory_of_a_td, every_bank_of_a_log, every_pcr7_of_an_empty_store,
-         every_realm_with_firmware, every_realm_parameter, every_direct_boot_of_a_realm, every_rem,
+         every_realm_with_firmware, x0_may_be_0, every_realm_parameter, every_direct_boot_of_a_realm, every_rem,
          every_loader_of_igvm)
 
 

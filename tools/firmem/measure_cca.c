@@ -19,8 +19,8 @@ struct cca {
 	struct measure_common common;
 	unsigned vmm, hash;
 	const char *firmware_path, *kernel_path, *initrd_path, *dtb_path;
-	bool has_hash, lpa2, pmu, log, has_s2sz, has_bps, has_wps, has_vcpus;
-	uint64_t memory, s2sz, sve, counters, bps, wps, vcpus;
+	bool has_hash, lpa2, pmu, log, has_s2sz, has_bps, has_wps, has_vcpus, has_x0;
+	uint64_t memory, s2sz, sve, counters, bps, wps, vcpus, x0;
 	struct measure_file firmware, kernel, initrd, dtb;
 };
 
@@ -65,6 +65,7 @@ static enum status compute(struct cca *o)
 	c.initrd = (struct fm_cca_image){ o->initrd.bytes, o->initrd.len };
 	c.dtb = (struct fm_cca_image){ o->dtb.bytes, o->dtb.len };
 	c.log = o->log;
+	c.x0 = o->has_x0 ? &o->x0 : NULL;
 	c.transcript = o->common.transcript;
 	if (fm_cca_measure(rim, &c, &err))
 		return complain("measure cca: %s", err.msg);
@@ -99,6 +100,9 @@ enum status measure_cca(int argc, char **argv)
 		{ "watchpoints", ARGS_SIZE, "N", "4", &o.wps, .given = &o.has_wps },
 		{ "vcpus", ARGS_SIZE, "N", "checked only: the first vCPU alone is measured",
 		  &o.vcpus, .given = &o.has_vcpus },
+		{ "x0", ARGS_HEX, "HEX",
+		  "of the first vCPU; the device tree's address. With\nfirmware QEMU may have 0 there",
+		  &o.x0, .given = &o.has_x0 },
 		{ "measurement-log", ARGS_FLAG, NULL, "the VMM loads a log", &o.log },
 		MEASURE_COMMON_OPTIONS(&o.common),
 	};
