@@ -217,9 +217,9 @@ static double time_once(const struct bench_side *side)
 {
 	struct timespec start, end;
 
-	clock_gettime(CLOCK_MONOTONIC, &start);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
 	side->fn(side->ctx, 1);
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
 	return (double)(end.tv_sec - start.tv_sec) * 1e9 + (double)(end.tv_nsec - start.tv_nsec);
 }
 
@@ -232,8 +232,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * As bench_compare(), by the medians of many short turns: a bound of a tenth is less than what else runs
- * on a machine moves those of a few long ones.
+ * As bench_compare(), of work that one thread does: by the time that thread had a processor, and the medians
+ * of many short turns. A bound of a tenth is less than what else runs on a machine moves others by.
  */
 static void compare_closely(struct bench *b, const struct bench_side *value,
 			    const struct bench_side *reference, double bound)
