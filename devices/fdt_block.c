@@ -28,21 +28,6 @@ static bool has(const struct build *b, const char *prop)
 
 /* --- properties ---------------------------------------------------------------------------- */
 
-/* A number of one or two cells; `value` stays where there is none. */
-static int number(const struct build *b, const char *prop, uint64_t *value)
-{
-	size_t len;
-	const uint8_t *bytes = fmi_fdt_prop(b->node->tree->blob, b->node->offset, prop, &len);
-
-	if (!bytes)
-		return 0;
-	if (len != 4 && len != 8)
-		return fmi_fdt_fail(b->err, FM_ERR_FORMAT, b->node, prop,
-				    "%zu bytes, expected one or two cells", len);
-	*value = len == 4 ? fmi_be32(bytes) : fmi_be64(bytes);
-	return 0;
-}
-
 /* A word of the property, or NULL where there is none. */
 static int text(const struct build *b, const char *prop, const char **value)
 {
@@ -59,7 +44,7 @@ static int count_windows(const struct build *b)
 static int read_size(const struct build *b, uint64_t *size)
 {
 	int count = count_windows(b);
-	int rc = count < 0 ? count : number(b, "firmem,size", size);
+	int rc = count < 0 ? count : fmi_fdt_number(b->node, "firmem,size", size, b->err);
 	uint64_t sum = 0;
 
 	for (int i = 0; !rc && i < count; i++) {
@@ -226,10 +211,10 @@ static int add_windows(const struct build *b, struct fm_dev *dev)
 				      .disabled = has(b, "firmem,disabled") };
 	uint64_t priority = 0;
 	int count = count_windows(b);
-	int rc = count < 0 ? count : number(b, "firmem,priority", &priority);
+	int rc = count < 0 ? count : fmi_fdt_number(b->node, "firmem,priority", &priority, b->err);
 
 	if (!rc)
-		rc = number(b, "firmem,offset", &w.dev_off);
+		rc = fmi_fdt_number(b->node, "firmem,offset", &w.dev_off, b->err);
 	if (!rc && priority > 0xffff)
 		rc = fmi_fdt_fail(b->err, FM_ERR_FORMAT, b->node, "firmem,priority",
 				  "0x%llx, expected at most 0xffff", (unsigned long long)priority);
@@ -248,15 +233,9 @@ static int add_windows(const struct build *b, struct fm_dev *dev)
 static int make_device(const struct build *b, struct fm_block *block, struct fm_dev **out)
 {
 	struct fm_ram_config cfg = { .struct_size = sizeof(cfg), .block = block };
-	int rc = b->o.device ? b->o.device(b->o.ctx, b->node, block, out, b->err)
-			     : fm_ram_new(out, &cfg, b->err);
 
-	if (rc)
-		return rc;
-	rc = fm_machine_add_dev(b->machine, *out, b->err);
-	if (rc)
-		fm_dev_free(*out);
-	return rc;
+	return b->o.device ? b->o.device(b->o.ctx, b->node, block, out, b->err)
+			   : fm_ram_new(out, &cfg, b->err);
 }
 
 static int read_node(const struct build *b, struct fm_block_config *c, unsigned *is)
@@ -268,7 +247,7 @@ static int read_node(const struct build *b, struct fm_block_config *c, unsigned 
 	if (!rc)
 		rc = read_backing(b, c, is);
 	if (!rc)
-		rc = number(b, "firmem,page-size", &c->page_size);
+		rc = fmi_fdt_number(b->node, "firmem,page-size", &c->page_size, b->err);
 	if (!rc)
 		rc = text(b, "firmem,name", &c->name);
 	if (!rc)
@@ -284,11 +263,58 @@ static int read_node(const struct build *b, struct fm_block_config *c, unsigned 
 	return 0;
 }
 
+/* What the node says of its memory, and the device over it. */
+static int furnish(const struct build *b, struct fm_block *block, unsigned is, struct fm_dev **dev)
+{
+	int rc;
+
+	if (is & FM_RESET_BACKING_PINNED)
+		fm_block_discard_inhibit(block);
+	rc = set_private(b, block);
+	if (!rc && b->o.declared)
+		rc = b->o.declared(b->o.ctx, block, is, b->err);
+	return rc ? rc : make_device(b, block, dev);
+}
+
+/* Into a slot, which puts it into machine and space itself. */
+static int build_plugged(const struct build *b, struct fm_block *block, unsigned is)
+{
+	struct fm_dev *dev = NULL;
+	int rc = furnish(b, block, is, &dev);
+
+	if (!rc)
+		rc = fmi_fdt_plug(b->node, b->machine, block, dev, b->err);
+	if (rc) {
+		fm_dev_free(dev);
+		fm_block_free(block);
+	}
+	return rc;
+}
+
+static int build_shown(const struct build *b, struct fm_block *block, unsigned is)
+{
+	struct fm_dev *dev;
+	int rc = fm_machine_add_block(b->machine, block, b->err);
+
+	if (rc) {
+		fm_block_free(block);
+		return rc;
+	}
+	rc = furnish(b, block, is, &dev);
+	if (rc)
+		return rc;
+	rc = fm_machine_add_dev(b->machine, dev, b->err);
+	if (rc) {
+		fm_dev_free(dev);
+		return rc;
+	}
+	return add_windows(b, dev);
+}
+
 static int build_block(const struct build *b)
 {
 	struct fm_block_config c = { .struct_size = sizeof(c) };
 	struct fm_block *block;
-	struct fm_dev *dev;
 	unsigned is = 0;
 	int rc = read_node(b, &c, &is);
 
@@ -296,19 +322,7 @@ static int build_block(const struct build *b)
 		rc = fm_block_new(&block, &c, b->err);
 	if (rc)
 		return rc;
-	rc = fm_machine_add_block(b->machine, block, b->err);
-	if (rc) {
-		fm_block_free(block);
-		return rc;
-	}
-	if (is & FM_RESET_BACKING_PINNED)
-		fm_block_discard_inhibit(block);
-	rc = set_private(b, block);
-	if (!rc && b->o.declared)
-		rc = b->o.declared(b->o.ctx, block, is, b->err);
-	if (!rc)
-		rc = make_device(b, block, &dev);
-	return rc ? rc : add_windows(b, dev);
+	return has(b, "firmem,slot") ? build_plugged(b, block, is) : build_shown(b, block, is);
 }
 
 /* Windows onto a device that is there already. */

@@ -134,6 +134,21 @@ int fmi_fdt_next_text(const struct fm_fdt_node *node, const char *name, const ch
 	return 1;
 }
 
+int fmi_fdt_number(const struct fm_fdt_node *node, const char *name, uint64_t *value,
+		   struct fm_error *err)
+{
+	size_t len;
+	const uint8_t *bytes = prop(node, name, &len);
+
+	if (!bytes)
+		return 0;
+	if (len != 4 && len != 8)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, node, name,
+				    "%zu bytes, expected one or two cells", len);
+	*value = len == 4 ? fmi_be32(bytes) : fmi_be64(bytes);
+	return 0;
+}
+
 /* --- addresses ----------------------------------------------------------------------------- */
 
 /*

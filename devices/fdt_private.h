@@ -51,6 +51,19 @@ int fmi_fdt_fail(struct fm_error *err, int code, const struct fm_fdt_node *node,
 int fmi_fdt_next_text(const struct fm_fdt_node *node, const char *prop, const char **text,
 		      struct fm_error *err);
 
+/* A number of one or two cells; *value stays where the node has no such property. FM_ERR_FORMAT. */
+int fmi_fdt_number(const struct fm_fdt_node *node, const char *name, uint64_t *value,
+		   struct fm_error *err);
+
+/* --- memory in a slot: dimm_fdt.c -------------------------------------------------------------- */
+
+/*
+ * Plug block and device, which are in no machine, as a node with "firmem,slot" says. On failure they stay
+ * the caller's. FM_ERR_FORMAT, FM_ERR_NOT_FOUND (no slots yet), and as fm_dimm_plug().
+ */
+int fmi_fdt_plug(const struct fm_fdt_node *node, struct fm_machine *machine, struct fm_block *block,
+		 struct fm_dev *dev, struct fm_error *err);
+
 /* --- all nodes in use: fdt_walk.c ------------------------------------------------------------ */
 
 typedef int fmi_fdt_visit_fn(const struct fm_fdt_node *node, void *ctx, struct fm_error *err);

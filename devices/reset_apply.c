@@ -7,6 +7,7 @@
 #include "devices/clear.h"
 #include "devices/config.h"
 #include "devices/device_private.h"
+#include "devices/dimm_private.h"
 #include "devices/populated.h"
 #include "devices/ppi_private.h"
 #include "devices/reset_private.h"
@@ -230,6 +231,16 @@ static int reload(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 	return 0;
 }
 
+/* What is in a slot also leaves the guest's addresses; the rest is the caller's to hide. */
+static int unplug(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
+{
+	int rc = fmi_dimm_reset(a->machine, s->object, a->err);
+
+	if (rc > 0)
+		a->report.effects |= FM_EFF_REMAP;
+	return rc < 0 ? rc : give_back(a, s, r);
+}
+
 static int change(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
 	int rc = 0;
@@ -247,7 +258,7 @@ static int change(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 	case FM_RESET_UNPLUG:
 		if (a->o.unplug)
 			rc = a->o.unplug(a->o.ctx, s, a->err);
-		return rc ? rc : give_back(a, s, r);
+		return rc ? rc : unplug(a, s, r);
 	case FM_RESET_REBUILD:
 		rc = give_back(a, s, r);
 		return rc ? rc : a->o.rebuild(a->o.ctx, s, a->err);

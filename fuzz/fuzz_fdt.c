@@ -11,6 +11,7 @@
  */
 #include "fuzz/tape.h"
 
+#include <firmem/dimm.h>
 #include <firmem/fdt.h>
 #include <firmem/flash.h>
 #include <firmem/ram.h>
@@ -162,6 +163,76 @@ static void put_memory(struct run *run, uint32_t acells, uint32_t scells, bool r
 	fm_fdt_end(run->fdt);
 }
 
+/* A number that is mostly as it should be. */
+static void put_number(struct run *run, const char *name, uint64_t usual)
+{
+	struct tape *t = &run->tape;
+	uint64_t value = tape_one_in(t, 16) ? tape_edge(t, usual) : usual;
+
+	if (noise_instead(run, name))
+		return;
+	if (tape_one_in(t, 4) || value >> 32)
+		fm_fdt_prop_u64(run->fdt, name, value);
+	else
+		fm_fdt_prop_u32(run->fdt, name, (uint32_t)value);
+}
+
+static void put_range(struct run *run, uint64_t addr, uint64_t len)
+{
+	const uint64_t reg[] = { addr, len };
+
+	if (!noise_instead(run, "reg"))
+		fm_fdt_prop_reg(run->fdt, reg, 1);
+}
+
+static void put_word(struct run *run, const char *name, const char *word)
+{
+	if (!noise_instead(run, name))
+		fm_fdt_prop_text(run->fdt, name, word);
+}
+
+static void put_dimm(struct run *run)
+{
+	struct tape *t = &run->tape;
+	uint64_t len = UINT64_C(0x1000) << tape_below(t, 4);
+
+	begin_node(run, "dimm-");
+	put_word(run, "compatible", "firmem,memory");
+	put_word(run, "firmem,role", tape_one_in(t, 4) ? "nvdimm" : "dimm");
+	if (tape_one_in(t, 2))
+		put_range(run, 0x10000000000 + 0x1000 * (uint64_t)tape_below(t, 32), len);
+	else
+		put_number(run, "firmem,size", len);
+	if (tape_one_in(t, 2))
+		put_number(run, "firmem,slot", tape_below(t, 4));
+	else
+		fm_fdt_prop_empty(run->fdt, "firmem,slot");
+	if (tape_one_in(t, 2))
+		put_number(run, "numa-node-id", tape_below(t, 2));
+	fm_fdt_end(run->fdt);
+}
+
+/* Slots, and some that go into them. */
+static void put_slots(struct run *run)
+{
+	struct tape *t = &run->tape;
+
+	run->plain = false;
+	begin_node(run, "slots-");
+	put_word(run, "compatible", "firmem,dimm-slots");
+	put_range(run, 0x10000000000, 0x20000);
+	put_number(run, "firmem,slots", 4);
+	put_number(run, "firmem,max-memory", UINT64_C(1) << 40);
+	put_number(run, "firmem,align", 0x1000);
+	if (tape_one_in(t, 2))
+		put_number(run, "firmem,numa-nodes", 2);
+	if (tape_one_in(t, 4))
+		put_number(run, "firmem,base-memory", (UINT64_C(1) << 40) - 0x8000);
+	fm_fdt_end(run->fdt);
+	for (unsigned n = tape_below(t, 4); n > 0; n--)
+		put_dimm(run);
+}
+
 static void put_device(struct run *run, uint32_t acells, uint32_t scells)
 {
 	begin_node(run, "device-");
@@ -211,7 +282,7 @@ static void put_bus(struct run *run, uint32_t above, unsigned depth)
 static void put_nodes(struct run *run, uint32_t acells, uint32_t scells, unsigned depth)
 {
 	for (unsigned n = 1 + tape_below(&run->tape, 4); n > 0 && run->tape.left; n--) {
-		switch (tape_below(&run->tape, 4)) {
+		switch (tape_below(&run->tape, 5)) {
 		case 0:
 		case 1:
 			put_memory(run, acells, scells, !depth);
@@ -222,6 +293,10 @@ static void put_nodes(struct run *run, uint32_t acells, uint32_t scells, unsigne
 		case 3:
 			if (depth < DEPTH_MAX)
 				put_bus(run, acells, depth);
+			break;
+		case 4:
+			if (!depth)
+				put_slots(run);
 			break;
 		}
 	}
@@ -333,13 +408,37 @@ static size_t check_memory(const struct fm_machine *machine, const struct fm_vie
 		uint64_t gpa;
 		const struct fm_range *r;
 
-		TAPE_CHECK(sscanf(fm_block_name(block), "memory@%" SCNx64, &gpa) == 1);
+		/* Others come from devices' nodes. */
+		if (sscanf(fm_block_name(block), "memory@%" SCNx64, &gpa) != 1)
+			continue;
 		r = fm_view_find(view, gpa);
 		TAPE_CHECK(r && r->block == block && r->gpa == gpa);
 		TAPE_CHECK(r->len == fm_block_len(block) && !r->block_off);
 		count++;
 	}
 	return count;
+}
+
+/* What is in a slot is seen whole where it says. */
+static void check_slots(const struct fm_machine *machine, const struct fm_view *view)
+{
+	const struct fm_dimms *set = fm_dimms_of(machine);
+	const struct fm_dimm *d = NULL;
+	uint64_t sum = 0;
+
+	while (set && (d = fm_dimms_next(set, d))) {
+		const struct fm_range *r = fm_view_find(view, fm_dimm_gpa(d));
+
+		TAPE_CHECK(fm_dimms_in_slot(set, fm_dimm_slot(d)) == d);
+		TAPE_CHECK(fm_dimm_slot(d) < fm_dimms_slots(set));
+		TAPE_CHECK(fm_dimm_node(d) < fm_dimms_nodes(set));
+		TAPE_CHECK(r && r->dev == fm_dimm_dev(d) && r->len == fm_dimm_len(d));
+		TAPE_CHECK(fm_dimm_gpa(d) >= fm_dimms_gpa(set));
+		TAPE_CHECK(fm_dimm_gpa(d) - fm_dimms_gpa(set) <=
+			   fm_dimms_len(set) - fm_dimm_len(d));
+		sum += fm_dimm_len(d);
+	}
+	TAPE_CHECK(!set || sum <= fm_dimms_max_memory(set) - fm_dimms_base_memory(set));
 }
 
 /* May a machine have been refused for want of memory? */
@@ -376,13 +475,16 @@ static void read_tree(const struct run *run, const void *blob, size_t len)
 {
 	const struct fm_fdt_binding bindings[] = { { "x,ask", build_nothing, NULL },
 						   { "x,ram", build_ram, NULL },
-						   { "cfi-flash", build_flash, NULL } };
+						   { "cfi-flash", build_flash, NULL },
+						   { "firmem,memory", fm_block_fdt_build, NULL },
+						   { "firmem,dimm-slots", fm_dimms_fdt_build,
+						     NULL } };
 	const struct fm_fdt_options options = { .struct_size = sizeof(options), .source = SOURCE };
 	struct fm_machine *machine = NULL;
 	struct fm_error err = { .code = 0 };
 	const struct fm_view *view;
 	struct fm_space *space;
-	int rc = fm_machine_from_fdt(&machine, blob, len, bindings, 3, &options, &err);
+	int rc = fm_machine_from_fdt(&machine, blob, len, bindings, 5, &options, &err);
 
 	if (rc) {
 		TAPE_CHECK(!machine && err.code == rc);
@@ -395,6 +497,7 @@ static void read_tree(const struct run *run, const void *blob, size_t len)
 	view = fm_space_view_get(space);
 	check_view(view);
 	TAPE_CHECK(check_memory(machine, view) == run->nranges || !run->plain);
+	check_slots(machine, view);
 	TAPE_CHECK(!run->plain || is_good(run));
 	fm_view_put(view);
 	fm_machine_free(machine);

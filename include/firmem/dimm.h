@@ -45,8 +45,8 @@ struct fm_dimms_config {
 	uint64_t base_memory; /* bytes of the guest's memory that is in no slot */
 	uint64_t max_memory;  /* bytes of that and of all DIMMs together; more than base_memory */
 	/*
-	 * Bytes that each DIMM's address and length are a multiple of: a power of two >= 4096; 0 = 2 MiB, so
-	 * that a host's huge pages can back any of them.
+	 * Bytes that each DIMM's address and (but for NVDIMMs) length are a multiple of: a power of
+	 * two >= 4096; 0 = 2 MiB, so that a host's huge pages can back any of them.
 	 */
 	uint64_t align;
 };
@@ -65,15 +65,16 @@ FM_API int fm_dimms_new(struct fm_dimms **out, const struct fm_dimms_config *cfg
 /* A machine's slots, or NULL. Borrowed. */
 FM_API struct fm_dimms *fm_dimms_of(const struct fm_machine *machine);
 
+/* The device that the set is, and what it was made with; constant. Lengths and memory in bytes. */
 FM_API struct fm_dev *fm_dimms_dev(const struct fm_dimms *dimms);
 FM_API unsigned fm_dimms_slots(const struct fm_dimms *dimms);
 FM_API unsigned fm_dimms_nodes(const struct fm_dimms *dimms);
 FM_API uint64_t fm_dimms_gpa(const struct fm_dimms *dimms);
-FM_API uint64_t fm_dimms_len(const struct fm_dimms *dimms);         /* bytes of addresses */
-FM_API uint64_t fm_dimms_base_memory(const struct fm_dimms *dimms); /* bytes */
-FM_API uint64_t
-fm_dimms_plugged_memory(const struct fm_dimms *dimms);             /* bytes, of all DIMMs seen */
-FM_API uint64_t fm_dimms_max_memory(const struct fm_dimms *dimms); /* bytes */
+FM_API uint64_t fm_dimms_len(const struct fm_dimms *dimms);
+FM_API uint64_t fm_dimms_base_memory(const struct fm_dimms *dimms);
+FM_API uint64_t fm_dimms_max_memory(const struct fm_dimms *dimms);
+/* Bytes of all DIMMs that the guest sees. */
+FM_API uint64_t fm_dimms_plugged_memory(const struct fm_dimms *dimms);
 
 /* What is plugged, in order of address; NULL starts and ends the walk. */
 FM_API struct fm_dimm *fm_dimms_next(const struct fm_dimms *dimms, const struct fm_dimm *prev);
@@ -90,9 +91,12 @@ struct fm_dimm_config {
 	size_t struct_size; /* sizeof(struct fm_dimm_config) */
 	/* Unique among the machine's devices; NULL = the name of `dev`, else of the block. */
 	const char *id;
-	struct fm_block *
-		block; /* of role dimm or nvdimm, in no machine; its length a multiple of `align` */
-	/* What the guest talks to, of the block's length, in no machine, named `id`; NULL = fm_ram_new(). */
+	struct fm_block *block; /* of role dimm or nvdimm, in no machine */
+	/*
+	 * What the guest talks to, over the block, in no machine, named `id`; NULL = fm_ram_new().
+	 * Its length is the DIMM's: a multiple of fm_dimms_config.align, for an NVDIMM (part of whose
+	 * block may be labels) of 4096.
+	 */
 	struct fm_dev *dev;
 	bool use_slot; /* `slot`, not the lowest free one */
 	unsigned slot;
@@ -112,14 +116,16 @@ struct fm_dimm_config {
  * Plug: the block and a device over it become the machine's and are seen in the space, in one change of its
  * view, or nothing happens. On success the machine owns block and device, until fm_dimm_release().
  *
- * FM_ERR_ARG (a field), FM_ERR_EXISTS (the id or the slot is taken: by whom), FM_ERR_BUSY (no slot is
- * free), FM_ERR_RANGE (no such slot or node; the address leaves the region; no gap is large enough; over
- * the maximum), FM_ERR_OVERLAP (with which DIMM or window), FM_ERR_STATE (the calling thread is between
- * fm_space_begin() and commit), FM_ERR_NOMEM. The message names the field, its value and what was expected.
+ * FM_ERR_ARG (a field), FM_ERR_EXISTS (the id or the slot is taken: by whom; the block is the machine's
+ * already), FM_ERR_BUSY (no slot is free; a device of the machine uses the block), FM_ERR_RANGE (no such
+ * slot or node; the address leaves the region; no gap is large enough; over the maximum), FM_ERR_OVERLAP
+ * (with which DIMM or window), FM_ERR_STATE (the calling thread is between fm_space_begin() and commit),
+ * FM_ERR_NOMEM. The message names the field, its value and what was expected.
  */
 FM_API int fm_dimm_plug(struct fm_dimms *dimms, const struct fm_dimm_config *cfg,
 			struct fm_dimm **out, struct fm_error *err);
 
+/* What a DIMM is and where; constant for its life, but that a load may say otherwise of hotplugged. */
 FM_API const char *fm_dimm_id(const struct fm_dimm *dimm);
 FM_API struct fm_block *fm_dimm_block(const struct fm_dimm *dimm);
 FM_API struct fm_dev *fm_dimm_dev(const struct fm_dimm *dimm);
@@ -138,6 +144,7 @@ enum fm_dimm_state {
 	FM_DIMM_EJECTED,   /* the guest sees it no more; slot and memory are still held */
 	FM_DIMM_STATE_COUNT
 };
+/* How far it is. */
 FM_API enum fm_dimm_state fm_dimm_state(const struct fm_dimm *dimm);
 /* "plugged", "requested", "ejected"; never NULL. */
 FM_API const char *fm_dimm_state_name(enum fm_dimm_state state);

@@ -3,6 +3,7 @@
 #include "tests/unit/fdt_build.h"
 #include "tests/unit/nomem.h"
 
+#include <firmem/dimm.h>
 #include <firmem/flash.h>
 
 /* All calls that write, long enough to grow the buffer between any two of them. */
@@ -74,11 +75,51 @@ static void a_machine_is_built_whole_or_not_at_all(void **state)
 	free(blob);
 }
 
+static struct tree slots_tree(void)
+{
+	const uint64_t region[] = { 0x100000000, 0x100000 };
+	struct fm_fdt *fdt = tree_begin();
+
+	tree_device(fdt, "slots", "firmem,dimm-slots");
+	fm_fdt_prop_reg(fdt, region, 1);
+	fm_fdt_prop_u32(fdt, "firmem,slots", 2);
+	fm_fdt_prop_u32(fdt, "firmem,max-memory", 0x100000);
+	fm_fdt_prop_u32(fdt, "firmem,align", 0x1000);
+	fm_fdt_end(fdt);
+	for (unsigned i = 0; i < 2; i++) {
+		tree_device(fdt, i ? "dimm1" : "dimm0", "firmem,memory");
+		fm_fdt_prop_text(fdt, "firmem,role", "dimm");
+		fm_fdt_prop_u32(fdt, "firmem,size", 0x4000);
+		fm_fdt_prop_empty(fdt, "firmem,slot");
+		fm_fdt_end(fdt);
+	}
+	return tree_end(fdt);
+}
+
+static void slots_and_dimms_are_built_whole_or_not_at_all(void **state)
+{
+	const struct fm_fdt_binding bindings[] = {
+		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
+		{ "firmem,memory", fm_block_fdt_build, NULL },
+	};
+	struct fm_machine *machine = NULL;
+	struct tree t = slots_tree();
+	unsigned before = nomem_failed;
+
+	NOMEM_EACH(fm_machine_from_fdt(&machine, t.blob, t.len, bindings, 2, NULL, NULL),
+		   assert_null(machine));
+	assert_true(nomem_failed > before + 20);
+	assert_int_equal(fm_dimms_plugged_memory(fm_dimms_of(machine)), 0x8000);
+	fm_machine_free(machine);
+	free(t.blob);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tree_is_written_whole_or_out_of_memory_is_told),
 		cmocka_unit_test(a_machine_is_built_whole_or_not_at_all),
+		cmocka_unit_test(slots_and_dimms_are_built_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

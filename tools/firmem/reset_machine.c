@@ -4,6 +4,7 @@
 #include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
 
+#include <firmem/dimm.h>
 #include <firmem/fdt.h>
 #include <firmem/flash.h>
 #include <firmem/ppi.h>
@@ -121,6 +122,7 @@ bool reset_machine_read(struct reset_machine *m, const char *dtb)
 		{ "firmem,memory", fm_block_fdt_build, &memory },
 		{ "pmem-region", fm_block_fdt_build, &memory },
 		{ "simple-framebuffer", fm_vram_fdt_build, &vram },
+		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
 	};
 	const struct fm_fdt_options options = { .struct_size = sizeof(options),
 						.source = dtb,
