@@ -17,7 +17,7 @@
 #define ALL_FLAGS                                                                     \
 	(FM_BLOCK_SHARED | FM_BLOCK_READONLY | FM_BLOCK_PREALLOC | FM_BLOCK_CREATE |  \
 	 FM_BLOCK_NO_MIGRATE | FM_BLOCK_USE_FD | FM_BLOCK_CONSENT | FM_BLOCK_LOCKED | \
-	 FM_BLOCK_HOST_DEVICE)
+	 FM_BLOCK_HOST_DEVICE | FM_BLOCK_FALLBACK)
 
 struct fm_block {
 	struct fm_block_config cfg; /* name and path are our copies */
@@ -26,6 +26,8 @@ struct fm_block {
 	char *path;
 	struct fmi_private *private;  /* NULL: no range can be private */
 	_Atomic unsigned inhibitions; /* of giving pages back to the host */
+	struct fm_error
+		fallback; /* why it is anonymous instead; code 0: it is what was asked for */
 	char name[NAME_MAX_BYTES + 1];
 };
 
@@ -164,6 +166,11 @@ static int check_backing_fields(const struct fm_block_config *c, struct fm_error
 		return fmi_backing_fail(
 			err, c, FM_ERR_ARG, 0,
 			"FM_BLOCK_HOST_DEVICE, expected with the backings adopted and file only");
+	if (c->flags & FM_BLOCK_FALLBACK && c->backing != FM_BACKING_MEMFD &&
+	    c->backing != FM_BACKING_HUGETLB)
+		return fmi_backing_fail(
+			err, c, FM_ERR_ARG, 0,
+			"FM_BLOCK_FALLBACK, expected with the backings memfd and hugetlb only");
 	/* Room to round up to a page of any size but huge ones, which are checked once known. */
 	if (c->len > INT64_MAX - fmi_host_page_size() || c->len > SIZE_MAX / 2)
 		return fmi_backing_fail(err, c, FM_ERR_ARG, 0,
@@ -253,22 +260,15 @@ static int fill(struct fm_block *b, struct fm_error *err)
 	return 0;
 }
 
-int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg, struct fm_error *err)
+/* A block of a checked config. */
+static int make(struct fm_block **out, const struct fm_block_config *c, struct fm_error *err)
 {
-	struct fm_block_config c;
-	struct fm_block *b;
-	int rc = fmi_config_copy(&c, sizeof(c), cfg, "fm_block_config", err);
+	struct fm_block *b = calloc(1, sizeof(*b));
+	int rc;
 
-	if (!rc)
-		rc = check_config(&c, err);
-	if (rc)
-		return rc;
-	if (!out)
-		return fm_error_set(err, FM_ERR_ARG, 0, "fm_block_new: out is NULL");
-	b = calloc(1, sizeof(*b));
-	if (!b || adopt_config(b, &c)) {
+	if (!b || adopt_config(b, c)) {
 		free(b);
-		return fmi_backing_fail(err, &c, FM_ERR_NOMEM, ENOMEM, "the block");
+		return fmi_backing_fail(err, c, FM_ERR_NOMEM, ENOMEM, "the block");
 	}
 	rc = fill(b, err);
 	if (rc) {
@@ -277,6 +277,42 @@ int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg, struc
 	}
 	*out = b;
 	return 0;
+}
+
+/* What the host could not give, as anonymous memory that is shared as that would have been. */
+static int fall_back(struct fm_block **out, struct fm_block_config *c, const struct fm_error *why,
+		     struct fm_error *err)
+{
+	int rc;
+
+	c->backing = FM_BACKING_ANON;
+	c->flags |= FM_BLOCK_SHARED;
+	c->page_size = 0;
+	rc = make(out, c, err);
+	if (!rc)
+		(*out)->fallback = *why;
+	return rc;
+}
+
+int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg, struct fm_error *err)
+{
+	struct fm_block_config c;
+	struct fm_error why = { .code = 0 };
+	int rc = fmi_config_copy(&c, sizeof(c), cfg, "fm_block_config", err);
+
+	if (!rc)
+		rc = check_config(&c, err);
+	if (rc)
+		return rc;
+	if (!out)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_block_new: out is NULL");
+	rc = make(out, &c, &why);
+	if (!rc)
+		return 0;
+	/* The host's errors come last; the caller's are his to mend. */
+	if (c.flags & FM_BLOCK_FALLBACK && rc <= FM_ERR_NOMEM)
+		return fall_back(out, &c, &why, err);
+	return fm_error_set(err, rc, why.sys, "%s", why.msg);
 }
 
 void fm_block_free(struct fm_block *block)
@@ -333,6 +369,13 @@ const char *fm_block_path(const struct fm_block *block)
 bool fm_block_file_created(const struct fm_block *block)
 {
 	return block->mem.made || block->mem.sized;
+}
+
+int fm_block_fallback(const struct fm_block *block, struct fm_error *err)
+{
+	if (block->fallback.code && err)
+		*err = block->fallback;
+	return block->fallback.code;
 }
 
 int fm_block_fd(const struct fm_block *block)

@@ -77,6 +77,11 @@ enum fm_block_flag {
 	FM_BLOCK_LOCKED = 1 << 7,  /* mlock(2)ed; failure is an error; not for adopted memory */
 	/* adopted, file: memory of a device of the host (a BAR that is passed through); never zeroed */
 	FM_BLOCK_HOST_DEVICE = 1 << 8,
+	/*
+	 * memfd, hugetlb: where the host cannot give it, anonymous memory instead, which
+	 * fm_block_backing() and fm_block_fallback() tell. Shared as that would be, with no descriptor.
+	 */
+	FM_BLOCK_FALLBACK = 1 << 9,
 };
 
 /*
@@ -111,8 +116,8 @@ struct fm_block_config {
 };
 
 /*
- * Make a block. Either the backing asked for, or an error that says why not: there is no
- * fallback. Anonymous, memfd, hugetlb and new file memory reads as zero. On failure a file that
+ * Make a block. Either the backing asked for, or an error that says why not: nothing else unless
+ * FM_BLOCK_FALLBACK asks for it. Anonymous, memfd, hugetlb and new file memory reads as zero. On failure a file that
  * this call made is gone and one that it sized is empty again.
  *
  * Returns 0; FM_ERR_ARG (bad field: named), FM_ERR_SIZE (file too short), FM_ERR_NOT_FOUND,
@@ -141,6 +146,11 @@ FM_API enum fm_caching fm_block_caching(const struct fm_block *block);
 FM_API const char *fm_block_path(const struct fm_block *block); /* "" when there is none */
 /* Did we make the file, or first give it its size? */
 FM_API bool fm_block_file_created(const struct fm_block *block);
+/*
+ * With FM_BLOCK_FALLBACK: why it is not the backing asked for, an FM_ERR_* of the host's and *err filled;
+ * 0 where it is, and *err untouched.
+ */
+FM_API int fm_block_fallback(const struct fm_block *block, struct fm_error *err);
 /* The descriptor to hand to another process (memfd, hugetlb; file if the seam has one) or -1.
  * Borrowed. */
 FM_API int fm_block_fd(const struct fm_block *block);

@@ -293,7 +293,7 @@ static void every_field_out_of_its_domain_is_named(void **state)
 		{ BLOCK_CONFIG(.len = LEN, .backing = FM_BACKING_COUNT), "backing" },
 		{ BLOCK_CONFIG(.len = LEN, .backing = (enum fm_backing) - 1), "backing" },
 		{ BLOCK_CONFIG(.len = LEN, .caching = (enum fm_caching)4), "caching" },
-		{ BLOCK_CONFIG(.len = LEN, .flags = 1 << 9), "flags" },
+		{ BLOCK_CONFIG(.len = LEN, .flags = 1 << 10), "flags" },
 		{ BLOCK_CONFIG(.len = LEN, .flags = FM_BLOCK_HOST_DEVICE), "FM_BLOCK_HOST_DEVICE" },
 		{ BLOCK_CONFIG(.len = LEN, .prealloc_threads = 17), "prealloc_threads" },
 		{ BLOCK_CONFIG(.len = LEN, .page_size = PAGE / 2), "page_size" },
