@@ -309,8 +309,8 @@ int fm_block_new(struct fm_block **out, const struct fm_block_config *cfg, struc
 	rc = make(out, &c, &why);
 	if (!rc)
 		return 0;
-	/* The host's errors come last; the caller's are his to mend. */
-	if (c.flags & FM_BLOCK_FALLBACK && rc <= FM_ERR_NOMEM)
+	/* The host's errors come last; where it is out of memory there is none of another kind either. */
+	if (c.flags & FM_BLOCK_FALLBACK && rc < FM_ERR_NOMEM)
 		return fall_back(out, &c, &why, err);
 	return fm_error_set(err, rc, why.sys, "%s", why.msg);
 }

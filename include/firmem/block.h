@@ -78,8 +78,9 @@ enum fm_block_flag {
 	/* adopted, file: memory of a device of the host (a BAR that is passed through); never zeroed */
 	FM_BLOCK_HOST_DEVICE = 1 << 8,
 	/*
-	 * memfd, hugetlb: where the host cannot give it, anonymous memory instead, which
-	 * fm_block_backing() and fm_block_fallback() tell. Shared as that would be, with no descriptor.
+	 * memfd, hugetlb: where the host cannot give it (but for FM_ERR_NOMEM), anonymous memory
+	 * instead, which fm_block_backing() and fm_block_fallback() tell. Shared as that would be, with
+	 * no descriptor.
 	 */
 	FM_BLOCK_FALLBACK = 1 << 9,
 };

@@ -250,7 +250,7 @@ static int writer(int memory_fd, int log_fd)
 		uint64_t gpa = RAM_AT + (uint64_t)written_pages[i] * LOG_PAGE;
 
 		memory[gpa - RAM_AT + 17] = 0xe7;
-		__atomic_fetch_or(&log[gpa / LOG_PAGE / 8], 1u << gpa / LOG_PAGE % 8,
+		__atomic_fetch_or(&log[gpa / LOG_PAGE / 8], (uint8_t)(1u << gpa / LOG_PAGE % 8),
 				  __ATOMIC_SEQ_CST);
 	}
 	return 0;

@@ -377,7 +377,7 @@ static void who_waits_for_an_answer_is_saved_and_the_rest_compared(void **state)
 	s = save(f);
 	setup(&other);
 	load_fails(other, &s, "\"a\" (slot 0, 0x400000 bytes at 0x100000000)");
-	plug(other, "a", 4, DIMM_CONFIG(.cold_plugged = true));
+	plug(other, "a", 4, DIMM_CONFIG());
 	load_fails(other, &s, "\"b\"");
 	b = plug(other, "b", 2, DIMM_CONFIG(.node = 1, .cold_plugged = true));
 	assert_int_equal(

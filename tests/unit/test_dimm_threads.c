@@ -3,7 +3,9 @@
 #include "tests/unit/dimm_fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define GUESTS 2u
 #define ROUNDS 200u
@@ -67,10 +69,86 @@ static void guests_see_a_dimm_whole_or_not_at_all(void **state)
 	}
 }
 
+/* --- an access that is under way ------------------------------------------------------------------- */
+
+/* A device whose every access is slow, over a block of its own. */
+struct slow {
+	struct fm_block *block;
+	struct fm_space *space;
+	atomic_bool inside, left, freed_inside;
+};
+
+static void slow_map(void *state, uint64_t off, struct fm_mapping *out)
+{
+	struct slow *slow = state;
+
+	out->len = fm_block_len(slow->block);
+	out->block = slow->block;
+}
+
+static unsigned slow_read(void *state, uint64_t off, unsigned size, uint64_t *value,
+			  struct fm_attrs attrs)
+{
+	struct slow *slow = state;
+
+	atomic_store(&slow->inside, true);
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
+	*value = bytes(slow->block)[off];
+	atomic_store(&slow->left, true);
+	return 0;
+}
+
+static void slow_free(void *state)
+{
+	struct slow *slow = state;
+
+	atomic_store(&slow->freed_inside, !atomic_load(&slow->left));
+}
+
+static void *slow_guest(void *arg)
+{
+	struct slow *slow = arg;
+	struct fm_port *port;
+	uint64_t value;
+
+	if (fm_port_new(&port, slow->space, NULL))
+		return arg;
+	fm_port_read(port, REGION, 1, &value, FM_ATTRS_NONE);
+	fm_port_free(port);
+	return NULL;
+}
+
+static void an_access_under_way_ends_before_the_device_does(void **state)
+{
+	static const struct fm_dev_ops ops = { .struct_size = sizeof(ops),
+					       .type = "slow",
+					       .map = slow_map,
+					       .read = slow_read,
+					       .free = slow_free };
+	struct fixture *f = *state;
+	struct slow slow = { .space = f->space };
+	struct fm_dev_config dc = { .struct_size = sizeof(dc), .name = "slow", .len = 2 * MIB };
+	struct fm_dimm_config c = { .struct_size = sizeof(c) };
+	struct fm_dimm *d;
+	pthread_t thread;
+
+	c.block = slow.block = memory("a", FM_ROLE_DIMM, 2 * MIB);
+	assert_int_equal(fm_dev_new(&c.dev, &ops, &slow, &dc, NULL), 0);
+	assert_int_equal(fm_dimm_plug(f->dimms, &c, &d, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, slow_guest, &slow), 0);
+	while (!atomic_load(&slow.inside))
+		sched_yield();
+	assert_int_equal(fm_dimm_remove(d, NULL), 0);
+	assert_int_equal(fm_dimm_release(d, NULL, NULL), 0);
+	assert_false(slow.freed_inside);
+	pthread_join(thread, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(guests_see_a_dimm_whole_or_not_at_all),
+		FACT(an_access_under_way_ends_before_the_device_does),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@ static struct stream written(struct fm_machine *m, const struct fm_migration_con
 {
 	struct stream s = { .bytes = NULL };
 	struct fm_error err = { 0 };
-	size_t used;
+	size_t used = 0;
 
 	if (fm_migration_write(m, cfg, &s.bytes, &s.len, &err) ||
 	    fm_migration_read(s.bytes, s.len, cfg, &s.blocks, &s.count, &used, &err))
