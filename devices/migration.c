@@ -105,11 +105,12 @@ int fm_migration_write(const struct fm_machine *machine, const struct fm_migrati
 	uint8_t *bytes, *at;
 	int rc = read_config(&c, cfg, err);
 
-	if (!rc && (!machine || !out || !len))
-		rc = fm_error_set(err, FM_ERR_ARG, 0, "fm_migration_write: %s is NULL",
-				  machine ? "out or len" : "machine");
-	if (!rc)
-		rc = measure(machine, &c, &size, &sum, err);
+	if (rc)
+		return rc;
+	if (!machine || !out || !len)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_migration_write: %s is NULL",
+				    machine ? "out or len" : "machine");
+	rc = measure(machine, &c, &size, &sum, err);
 	if (rc)
 		return rc;
 	bytes = malloc(size);
@@ -270,11 +271,12 @@ int fm_migration_read(const void *bytes, size_t len, const struct fm_migration_c
 	size_t n = 0;
 	int rc = read_config(&r.c, cfg, err);
 
-	if (!rc && (!bytes || !blocks || !count))
-		rc = fm_error_set(err, FM_ERR_ARG, 0, "fm_migration_read: %s is NULL",
-				  bytes ? "blocks or count" : "bytes");
-	if (!rc)
-		rc = need(&r, 8);
+	if (rc)
+		return rc;
+	if (!bytes || !blocks || !count)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_migration_read: %s is NULL",
+				    bytes ? "blocks or count" : "bytes");
+	rc = need(&r, 8);
 	if (!rc)
 		rc = get_blocks(&r, &got, &n);
 	if (rc) {
@@ -347,9 +349,11 @@ int fm_migration_match(const struct fm_machine *machine, const struct fm_migrati
 	const struct fm_block *b;
 	int rc = read_config(&c, cfg, err);
 
-	if (!rc && (!machine || (count && !blocks)))
-		rc = fm_error_set(err, FM_ERR_ARG, 0, "fm_migration_match: %s is NULL",
-				  machine ? "blocks" : "machine");
+	if (rc)
+		return rc;
+	if (!machine || (count && !blocks))
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_migration_match: %s is NULL",
+				    machine ? "blocks" : "machine");
 	for (size_t i = 0; !rc && i < count; i++) {
 		const struct fm_migration_block *s = &blocks[i];
 
