@@ -181,7 +181,8 @@ static void access_gone(struct shared *s, struct fm_port *port, struct rng *r, u
 static void access_ram(struct shared *s, struct fm_port *port, struct rng *r, unsigned number)
 {
 	unsigned size = 1u << rng_below(r, 4);
-	uint64_t gpa = number * (RAM_LEN / 8) + rng_below(r, RAM_LEN / 8 - 8);
+	/* Short of the word at the end of the last part, which is everybody's. */
+	uint64_t gpa = number * (RAM_LEN / 8) + rng_below(r, RAM_LEN / 8 - 15);
 	uint64_t wrote = rng_next(r);
 	uint64_t mask = UINT64_MAX >> (64 - 8 * size);
 	uint64_t value = 0;
