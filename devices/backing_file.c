@@ -6,8 +6,10 @@
 #include "devices/io_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 /* What messages call the file. */
@@ -116,6 +118,19 @@ static int find_page_size(struct fmi_mem *mem, const struct fm_block_config *c,
 	return 0;
 }
 
+/*
+ * On a DAX file system stores are durable out of the CPU's caches only where a page fault also writes the
+ * file's metadata.
+ */
+static bool wants_map_sync(const struct fmi_mem *mem, const struct fm_block_config *c)
+{
+	struct statx st;
+
+	return c->role == FM_ROLE_NVDIMM && writes_file(c) && mem->fd >= 0 &&
+	       !statx(mem->fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) &&
+	       st.stx_attributes & STATX_ATTR_DAX;
+}
+
 static int map_file(struct fmi_mem *mem, const struct fm_block_config *c, struct fm_error *err)
 {
 	int flags = c->flags & FM_BLOCK_SHARED ? MAP_SHARED : MAP_PRIVATE;
@@ -127,8 +142,15 @@ static int map_file(struct fmi_mem *mem, const struct fm_block_config *c, struct
 	if (rc)
 		return rc;
 	at = mem->ptr;
-	rc = mem->io->ops->map(mem->io->ctx, mem->file, c->file_off, mem->map_len,
-			       fmi_backing_prot(c), flags | (at ? MAP_FIXED : 0), &at);
+	flags |= at ? MAP_FIXED : 0;
+	rc = -EOPNOTSUPP;
+	if (wants_map_sync(mem, c))
+		rc = mem->io->ops->map(mem->io->ctx, mem->file, c->file_off, mem->map_len,
+				       fmi_backing_prot(c),
+				       (flags & ~MAP_TYPE) | MAP_SHARED_VALIDATE | MAP_SYNC, &at);
+	if (rc)
+		rc = mem->io->ops->map(mem->io->ctx, mem->file, c->file_off, mem->map_len,
+				       fmi_backing_prot(c), flags, &at);
 	if (!rc) {
 		mem->ptr = at;
 		return 0;

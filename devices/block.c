@@ -430,23 +430,74 @@ static bool reaches_file(const struct fm_block *block)
 	       !(block->cfg.flags & FM_BLOCK_READONLY);
 }
 
+static int sync_failed(const struct fm_block *block, int rc, struct fm_error *err)
+{
+	return fmi_backing_fail(err, &block->cfg, fm_io_err(rc), -rc, "sync of %s",
+				block->path ? block->path : "the passed descriptor");
+}
+
+static int check_run(const struct fm_block *block, uint64_t off, uint64_t len, struct fm_error *err)
+{
+	if (fmi_in_range(off, len, block->mem.len))
+		return 0;
+	return fmi_backing_fail(err, &block->cfg, FM_ERR_RANGE, 0,
+				"sync of offset 0x%llx, len 0x%llx: expected inside 0x%llx",
+				(unsigned long long)off, (unsigned long long)len,
+				(unsigned long long)block->mem.len);
+}
+
 int fm_block_sync(struct fm_block *block, uint64_t off, uint64_t len, struct fm_error *err)
 {
 	const struct fmi_mem *mem = &block->mem;
 	uint64_t first = fmi_align_down(off, mem->page_size);
-	int rc;
+	int rc = check_run(block, off, len, err);
 
-	if (!fmi_in_range(off, len, mem->len))
-		return fmi_backing_fail(err, &block->cfg, FM_ERR_RANGE, 0,
-					"sync of offset 0x%llx, len 0x%llx: expected inside 0x%llx",
-					(unsigned long long)off, (unsigned long long)len,
-					(unsigned long long)mem->len);
-	if (!len || !reaches_file(block))
-		return 0;
+	if (rc || !len || !reaches_file(block))
+		return rc;
 	rc = mem->io->ops->msync(mem->io->ctx, (char *)mem->ptr + first,
 				 (size_t)(off + len - first));
-	if (rc)
-		return fmi_backing_fail(err, &block->cfg, fm_io_err(rc), -rc, "msync of %s",
-					block->path ? block->path : "the passed descriptor");
-	return 0;
+	return rc ? sync_failed(block, rc, err) : 0;
+}
+
+/* All are started before the first is waited for. A negative errno. */
+static int write_out(const struct fm_block *block, const struct fm_io_run *runs, size_t count)
+{
+	const struct fmi_mem *mem = &block->mem;
+	int rc = 0;
+
+	for (unsigned wait = 0; wait < 2; wait++) {
+		for (size_t i = 0; i < count && !rc; i++)
+			rc = fmi_io_write_out(mem->io, mem->file, block->cfg.file_off + runs[i].off,
+					      runs[i].len, wait);
+	}
+	return rc;
+}
+
+int fm_block_sync_runs(struct fm_block *block, const struct fm_io_run *runs, size_t count,
+		       struct fm_error *err)
+{
+	uint64_t off, end = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		rc = check_run(block, runs[i].off, runs[i].len, err);
+		if (!rc && (!runs[i].len || runs[i].off < end))
+			return fmi_backing_fail(
+				err, &block->cfg, FM_ERR_ARG, 0,
+				"sync of run %zu: offset 0x%llx, len 0x%llx: expected some bytes, from 0x%llx on",
+				i, (unsigned long long)runs[i].off, (unsigned long long)runs[i].len,
+				(unsigned long long)end);
+		end = runs[i].off + runs[i].len;
+	}
+	if (rc || !count || !reaches_file(block))
+		return rc;
+	off = runs[0].off;
+	if (count > 1) {
+		rc = write_out(block, runs, count);
+		if (rc && rc != -EOPNOTSUPP)
+			return sync_failed(block, rc, err);
+		if (!rc)
+			end = off + runs[0].len;
+	}
+	return fm_block_sync(block, off, end - off, err);
 }

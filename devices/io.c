@@ -27,7 +27,7 @@ int fmi_io_check(const struct fm_io **io, const char *what, struct fm_error *err
 	if (!complete((*io)->ops))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "%s: fm_io.ops is incomplete, expected struct_size and every "
-				    "function but fd, resolve and punch",
+				    "function but fd, resolve, punch and write_out",
 				    what);
 	return 0;
 }
@@ -60,6 +60,17 @@ int fmi_io_punch(const struct fm_io *io, struct fm_file *file, uint64_t off, uin
 	    !ops->punch)
 		return -EOPNOTSUPP;
 	return ops->punch(io->ctx, file, off, len);
+}
+
+int fmi_io_write_out(const struct fm_io *io, struct fm_file *file, uint64_t off, uint64_t len,
+		     bool wait)
+{
+	const struct fm_io_ops *ops = io->ops;
+
+	if (ops->struct_size < offsetof(struct fm_io_ops, write_out) + sizeof(ops->write_out) ||
+	    !ops->write_out)
+		return -EOPNOTSUPP;
+	return ops->write_out(io->ctx, file, off, len, wait);
 }
 
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno)

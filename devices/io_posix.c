@@ -412,6 +412,11 @@ static int posix_punch(void *ctx, struct fm_file *file, uint64_t off, uint64_t l
 	return rc < 0 ? -errno : 0;
 }
 
+static int posix_write_out(void *ctx, struct fm_file *file, uint64_t off, uint64_t len, bool wait)
+{
+	return fits_off_t(off, len) ? fmi_posix_write_out(file->fd, off, len, wait) : -EFBIG;
+}
+
 static const struct fm_io_ops posix_ops = {
 	.struct_size = sizeof(posix_ops),
 	.open = posix_open,
@@ -435,6 +440,7 @@ static const struct fm_io_ops posix_ops = {
 	.fd = posix_fd,
 	.resolve = posix_resolve,
 	.punch = posix_punch,
+	.write_out = posix_write_out,
 };
 
 static const struct fm_io posix_io = { .ops = &posix_ops };

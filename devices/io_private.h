@@ -20,6 +20,10 @@ int fmi_io_resolve(const struct fm_io *io, const char *path, char **out);
 /* The seam's punch(), or -EOPNOTSUPP where it has none. */
 int fmi_io_punch(const struct fm_io *io, struct fm_file *file, uint64_t off, uint64_t len);
 
+/* The seam's write_out(), or -EOPNOTSUPP where it has none. */
+int fmi_io_write_out(const struct fm_io *io, struct fm_file *file, uint64_t off, uint64_t len,
+		     bool wait);
+
 /* Fill `err` for a negative errno of the seam: "PATH: WHAT: text of the errno". */
 int fmi_io_fail(struct fm_error *err, const char *path, const char *what, int negative_errno);
 
@@ -31,5 +35,8 @@ pid_t fmi_posix_lock_holder(int fd, bool exclusive, uint64_t off, uint64_t len);
 
 /* Reserve space where the file system cannot: each block is written, data in place is kept. */
 int fmi_posix_allocate_by_writing(int fd, uint64_t off, uint64_t len);
+
+/* fm_io_ops.write_out() of a descriptor. */
+int fmi_posix_write_out(int fd, uint64_t off, uint64_t len, bool wait);
 
 #endif

@@ -131,6 +131,10 @@ static void read_fit(struct fm_dsm *dsm, uint32_t function, const uint8_t *arg)
 	uint32_t off = fmi_le32(arg);
 	size_t n;
 
+	if (!function) {
+		fmi_dsm_answer(dsm, 1u << 0 | 1u << 1, 4);
+		return;
+	}
 	if (function != 1) {
 		fmi_dsm_answer(dsm, FMI_DSM_UNSUPPORTED, 4);
 		return;
@@ -172,7 +176,10 @@ unsigned fm_dsm_call(struct fm_dsm *dsm, uint8_t page[FM_DSM_PAGE])
 	function = fmi_le32(in + 8);
 	dimm = find(dsm, handle);
 	dsm->effects = 0;
-	if (!revision)
+	/* Function 0 answers with a bit for each function, not with a status: there are none. */
+	if (!function && (!revision || (handle && handle != HANDLE_FIT && !dimm)))
+		fmi_dsm_answer(dsm, 0, 4);
+	else if (!revision)
 		fmi_dsm_answer(dsm, FMI_DSM_UNSUPPORTED, 4);
 	else if (handle == HANDLE_FIT)
 		read_fit(dsm, function, in + 12);

@@ -9,11 +9,12 @@
 #define FMI_DSM_ARG (FM_DSM_PAGE - 12u) /* bytes of an argument */
 #define FMI_DSM_OUT (FM_DSM_PAGE - 4u)  /* bytes of an output */
 
-/* Statuses, the same for all functions. */
+/* Statuses of Intel's family; those of the root device (ACPI) have another number for an argument. */
 enum {
 	FMI_DSM_OK = 0,
 	FMI_DSM_UNSUPPORTED = 1,
 	FMI_DSM_NO_DEVICE = 2,
+	FMI_DSM_ROOT_INVALID = 2,
 	FMI_DSM_INVALID = 3,
 	FMI_DSM_HARDWARE = 4,
 };

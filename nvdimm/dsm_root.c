@@ -34,37 +34,9 @@ enum {
 
 /* A run of addresses that lie in one DIMM without a gap. */
 struct run {
-	struct fmi_dsm_dimm *dimm;
+	const struct fmi_dsm_dimm *dimm;
 	uint64_t addr, len;
-	uint64_t dpa;
 };
-
-static bool in_dimm(struct fmi_dsm_dimm *d, uint64_t addr, uint64_t len, struct run *out)
-{
-	uint64_t off = addr - d->c.base;
-	uint64_t line = off / d->c.line;
-
-	if (addr < d->c.base || off >= d->pmem_len * d->c.ways || line % d->c.ways != d->c.position)
-		return false;
-	out->dimm = d;
-	out->addr = addr;
-	out->dpa = line / d->c.ways * d->c.line + off % d->c.line;
-	if (out->dpa >= d->pmem_len)
-		return false;
-	out->len = fmi_min_u64(len, d->c.line - off % d->c.line);
-	out->len = fmi_min_u64(out->len, d->pmem_len - out->dpa);
-	return true;
-}
-
-/* The run at the start of [addr, addr + len). */
-static bool find_run(struct fm_dsm *dsm, uint64_t addr, uint64_t len, struct run *out)
-{
-	for (size_t i = 0; i < dsm->count; i++) {
-		if (in_dimm(&dsm->dimms[i], addr, len, out))
-			return true;
-	}
-	return false;
-}
 
 /* Is there a range of a DIMM's that has all of it? Interleave sets are whole or a caller's fault. */
 static bool covered(const struct fm_dsm *dsm, uint64_t addr, uint64_t len)
@@ -79,48 +51,66 @@ static bool covered(const struct fm_dsm *dsm, uint64_t addr, uint64_t len)
 	return false;
 }
 
-/* Poison or heal all of it, line by line of an interleave set. */
+/* The first byte of the DIMM at or behind an address, which may be beyond its end. */
+static uint64_t dpa_from(const struct fmi_dsm_dimm *d, uint64_t addr)
+{
+	uint64_t off = addr > d->c.base ? addr - d->c.base : 0;
+	uint64_t line = off / d->c.line, round = line / d->c.ways, at = line % d->c.ways;
+
+	if (at == d->c.position)
+		return round * d->c.line + off % d->c.line;
+	return (at < d->c.position ? round : round + 1) * d->c.line;
+}
+
+static uint64_t addr_of(const struct fmi_dsm_dimm *d, uint64_t dpa)
+{
+	uint64_t line = dpa / d->c.line * d->c.ways + d->c.position;
+
+	return d->c.base + line * d->c.line + dpa % d->c.line;
+}
+
+/* Poison or heal all of it: of each DIMM of an interleave set it is one run. */
 static int change(struct fm_dsm *dsm, uint64_t addr, uint64_t len, bool poison)
 {
-	struct run r;
 	int rc = 0;
 
-	for (; len && !rc && find_run(dsm, addr, len, &r); addr += r.len, len -= r.len)
-		rc = poison ? fm_nvdimm_poison(r.dimm->c.dev, r.dpa, r.len, NULL)
-			    : fm_nvdimm_heal(r.dimm->c.dev, r.dpa, r.len, NULL);
+	for (size_t i = 0; i < dsm->count && !rc; i++) {
+		struct fmi_dsm_dimm *d = &dsm->dimms[i];
+		uint64_t first = dpa_from(d, addr);
+		uint64_t end = addr + len > d->c.base ? dpa_from(d, addr + len) : 0;
+
+		end = fmi_min_u64(end, d->pmem_len);
+		if (first >= end)
+			continue;
+		rc = poison ? fm_nvdimm_poison(d->c.dev, first, end - first, NULL)
+			    : fm_nvdimm_heal(d->c.dev, first, end - first, NULL);
+	}
 	dsm->effects |= FM_EFF_REMAP;
 	return rc;
 }
 
 /* --- media errors by address --------------------------------------------------------------------- */
 
-/* The first unreadable run of one DIMM at or behind `addr`, in an address range. */
-static bool next_of(struct fmi_dsm_dimm *d, uint64_t addr, uint64_t end, struct run *out)
+/* The first unreadable run of one DIMM in [addr, end). */
+static bool next_of(const struct fmi_dsm_dimm *d, uint64_t addr, uint64_t end, struct run *out)
 {
+	uint64_t from = dpa_from(d, addr);
 	struct fm_persist_span s;
-	bool found = false;
 
 	for (size_t i = 0; fm_nvdimm_media_error(d->c.dev, i, &s); i++) {
-		for (uint64_t dpa = s.off; dpa < s.off + s.len;) {
-			uint64_t line = dpa / d->c.line, in = dpa % d->c.line;
-			uint64_t at =
-				d->c.base + (line * d->c.ways + d->c.position) * d->c.line + in;
-			uint64_t n = fmi_min_u64(s.off + s.len - dpa, d->c.line - in);
+		uint64_t dpa = fmi_max_u64(s.off, from);
+		uint64_t n, at;
 
-			dpa += n;
-			if (at + n <= addr)
-				continue;
-			if (at >= end)
-				return found;
-			n -= at < addr ? addr - at : 0;
-			at = fmi_max_u64(at, addr);
-			*out = (struct run){ .dimm = d,
-					     .addr = at,
-					     .len = fmi_min_u64(n, end - at) };
-			return true;
-		}
+		if (dpa >= s.off + s.len)
+			continue;
+		n = fmi_min_u64(s.off + s.len - dpa, d->c.line - dpa % d->c.line);
+		at = addr_of(d, dpa);
+		if (at >= end)
+			return false;
+		*out = (struct run){ .dimm = d, .addr = at, .len = fmi_min_u64(n, end - at) };
+		return true;
 	}
-	return found;
+	return false;
 }
 
 static bool next_error(struct fm_dsm *dsm, uint64_t addr, uint64_t end, struct run *out)
@@ -142,7 +132,7 @@ static bool next_error(struct fm_dsm *dsm, uint64_t addr, uint64_t end, struct r
 static void ars_cap(struct fm_dsm *dsm, const uint8_t *arg)
 {
 	if (!covered(dsm, fmi_le64(arg), fmi_le64(arg + 8))) {
-		fmi_dsm_answer(dsm, FMI_DSM_INVALID, 16);
+		fmi_dsm_answer(dsm, FMI_DSM_ROOT_INVALID, 16);
 		return;
 	}
 	fmi_dsm_answer(dsm, FMI_DSM_OK | ARS_PERSISTENT << 16, 16);
@@ -157,7 +147,7 @@ static void ars_start(struct fm_dsm *dsm, const uint8_t *arg)
 	uint16_t type = fmi_le16(arg + 16);
 
 	if (!(type & ARS_PERSISTENT) || type > 3 || !covered(dsm, addr, len)) {
-		fmi_dsm_answer(dsm, FMI_DSM_INVALID, 8);
+		fmi_dsm_answer(dsm, FMI_DSM_ROOT_INVALID, 8);
 		return;
 	}
 	dsm->scrubbed = true;
@@ -207,7 +197,7 @@ static void clear(struct fm_dsm *dsm, const uint8_t *arg)
 	uint64_t addr = fmi_le64(arg), len = fmi_le64(arg + 8);
 
 	if (addr % CLEAR_UNIT || len % CLEAR_UNIT || !covered(dsm, addr, len)) {
-		fmi_dsm_answer(dsm, FMI_DSM_INVALID, 16);
+		fmi_dsm_answer(dsm, FMI_DSM_ROOT_INVALID, 16);
 		return;
 	}
 	if (change(dsm, addr, len, false)) {
@@ -225,7 +215,7 @@ static void inject(struct fm_dsm *dsm, const uint8_t *arg, bool poison)
 	uint64_t addr = fmi_le64(arg), len = fmi_le64(arg + 8);
 
 	if (!covered(dsm, addr, len))
-		fmi_dsm_answer(dsm, FMI_DSM_INVALID, 4);
+		fmi_dsm_answer(dsm, FMI_DSM_ROOT_INVALID, 4);
 	else
 		fmi_dsm_answer(dsm, change(dsm, addr, len, poison) ? FMI_DSM_HARDWARE : FMI_DSM_OK,
 			       4);

@@ -355,6 +355,33 @@ static void return_name(struct fmi_aml *a, const char *name)
 	fmi_aml_seg(a, name);
 }
 
+/*
+ * Method (LSTS, 1): a status of Intel's family as one of _LSI, _LSR and _LSW (ACPI 6.5, 6.5.10). There 2 is
+ * an argument that cannot be, and 3 would be a label area that is locked.
+ */
+static void put_label_status(struct fmi_aml *a)
+{
+	size_t method = begin_method(a, "LSTS", 1);
+	size_t at = begin_if(a);
+
+	AML_OPS(a, OP_EQUAL, ARG0, OP_BYTE, 2, OP_RETURN, OP_ONE);
+	fmi_aml_end(a, at);
+	at = begin_if(a);
+	AML_OPS(a, OP_EQUAL, ARG0, OP_BYTE, 3, OP_RETURN, OP_BYTE, 2);
+	fmi_aml_end(a, at);
+	AML_OPS(a, OP_RETURN, ARG0);
+	fmi_aml_end(a, method);
+}
+
+/* RPKG [0] = LSTS (STTS) */
+static void store_status(struct fmi_aml *a)
+{
+	fmi_aml_op(a, OP_STORE);
+	fmi_aml_seg(a, "LSTS");
+	fmi_aml_seg(a, "STTS");
+	into_package(a, "RPKG", 0);
+}
+
 static void put_lsi(struct fmi_aml *a, uint32_t handle)
 {
 	size_t at = begin_method(a, "_LSI", 0);
@@ -364,7 +391,7 @@ static void put_lsi(struct fmi_aml *a, uint32_t handle)
 	dword_field(a, LOCAL0, 0, "STTS");
 	dword_field(a, LOCAL0, 4, "SLSA");
 	dword_field(a, LOCAL0, 8, "MAXT");
-	store_field(a, "STTS", 0);
+	store_status(a);
 	store_field(a, "SLSA", 1);
 	store_field(a, "MAXT", 2);
 	return_name(a, "RPKG");
@@ -380,7 +407,7 @@ static void put_lsr(struct fmi_aml *a, uint32_t handle)
 	store_input(a);
 	call(a, LOCAL0, uuid_dimm, 5, "PKG1", handle);
 	dword_field(a, LOCAL0, 0, "STTS");
-	store_field(a, "STTS", 0);
+	store_status(a);
 	AML_OPS(a, OP_STORE, OP_MID, LOCAL0, OP_BYTE, 4, ARG1, OP_ZERO);
 	into_package(a, "RPKG", 1);
 	return_name(a, "RPKG");
@@ -398,7 +425,9 @@ static void put_lsw(struct fmi_aml *a, uint32_t handle)
 	into_package(a, "PKG1", 0);
 	call(a, LOCAL0, uuid_dimm, 6, "PKG1", handle);
 	dword_field(a, LOCAL0, 0, "STTS");
-	return_name(a, "STTS");
+	fmi_aml_op(a, OP_RETURN);
+	fmi_aml_seg(a, "LSTS");
+	fmi_aml_seg(a, "STTS");
 	fmi_aml_end(a, at);
 }
 
@@ -447,6 +476,7 @@ static void put_table(struct fmi_aml *a, const struct fm_dsm_ssdt_config *c)
 	put_dsm(a, 0);
 	if (c->fit)
 		put_fit(a);
+	put_label_status(a);
 	for (size_t i = 0; i < c->count; i++)
 		put_dimm(a, (unsigned)i, c->handles[i]);
 	fmi_aml_end(a, root);

@@ -7,6 +7,7 @@
 #include "nvdimm/label_private.h"
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 /* An area in the middle of a change. */
 struct edit {
-	const struct fm_label_medium *medium;
+	struct fm_label_medium medium;
 	struct fm_label_area *area; /* as it was before */
 	struct fmi_label_shape shape;
 	uint8_t *index; /* what counts, to be changed and written to the other place */
@@ -40,18 +41,21 @@ static void close_edits(struct edit *edits, size_t count)
 	free(edits);
 }
 
-static int check_medium(const struct fm_label_medium *m, struct fm_error *err)
+static int copy_medium(struct fm_label_medium *out, const void *from, struct fm_error *err)
 {
-	if (m->struct_size != sizeof(*m) || !m->bytes || !m->write || !m->sync)
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "fm_label_medium: expected its size, bytes, write and sync");
-	return 0;
+	int rc = fmi_config_copy(out, sizeof(*out), from, "fm_label_medium", err);
+
+	if (!rc && (!out->bytes || !out->write || !out->sync))
+		rc = fm_error_set(err, FM_ERR_ARG, 0,
+				  "fm_label_medium: expected bytes, write and sync");
+	return rc;
 }
 
-static int open_edit(struct edit *e, const struct fm_label_medium *m, struct fm_error *err)
+static int open_edit(struct edit *e, const void *medium, struct fm_error *err)
 {
+	struct fm_label_medium *m = &e->medium;
 	const struct fm_label_info *info;
-	int rc = check_medium(m, err);
+	int rc = copy_medium(m, medium, err);
 
 	if (!rc)
 		rc = fm_label_parse(&e->area, m->bytes, m->len, m->pmem_len, err);
@@ -62,7 +66,6 @@ static int open_edit(struct edit *e, const struct fm_label_medium *m, struct fm_
 		return fm_error_set(
 			err, FM_ERR_STATE, 0,
 			"label area: no valid index block, expected an initialised area");
-	e->medium = m;
 	fmi_label_shape(m->len, info->slot_len, &e->shape);
 	e->current = (unsigned)info->current;
 	e->seq = info->seq;
@@ -74,9 +77,22 @@ static int open_edit(struct edit *e, const struct fm_label_medium *m, struct fm_
 	return 0;
 }
 
+/* An area that was given twice would be changed by what was read of it before the first change. */
+static int check_apart(const struct edit *edits, size_t n, struct fm_error *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (edits[i].medium.bytes == edits[n].medium.bytes)
+			return fm_error_set(err, FM_ERR_ARG, 0,
+					    "fm_label_medium: areas %zu and %zu are one", i, n);
+	}
+	return 0;
+}
+
+/* An array of a caller's: its elements are as far apart as they were in the caller's header. */
 static int open_edits(struct edit **out, const struct fm_label_medium *areas, size_t count,
 		      struct fm_error *err)
 {
+	const uint8_t *at = (const uint8_t *)areas;
 	struct edit *edits;
 	int rc = 0;
 
@@ -85,8 +101,19 @@ static int open_edits(struct edit **out, const struct fm_label_medium *areas, si
 	edits = calloc(count, sizeof(*edits));
 	if (!edits)
 		return no_memory(err);
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = open_edit(&edits[i], &areas[i], err);
+	for (size_t i = 0; i < count && !rc; i++, at += areas->struct_size) {
+		size_t given;
+
+		memcpy(&given, at, sizeof(given));
+		rc = given == areas->struct_size
+			     ? open_edit(&edits[i], at, err)
+			     : fm_error_set(
+				       err, FM_ERR_ARG, 0,
+				       "fm_label_medium.struct_size: %zu, expected %zu as of the first",
+				       given, areas->struct_size);
+		if (!rc)
+			rc = check_apart(edits, i, err);
+	}
 	if (rc)
 		close_edits(edits, count);
 	else
@@ -136,7 +163,7 @@ static int write_index(struct edit *e, struct fm_error *err)
 	int rc;
 
 	fmi_index_seal(e->index, &e->shape, which, seq);
-	rc = put(e->medium, which * e->shape.index_len, e->index, e->shape.index_len, err);
+	rc = put(&e->medium, which * e->shape.index_len, e->index, e->shape.index_len, err);
 	if (rc)
 		return rc;
 	e->current = which;
@@ -158,7 +185,7 @@ static int replace(struct edit *e, const struct fm_label *label, uint32_t flags,
 	l.named_slot = slot;
 	l.flags = flags;
 	fm_label_encode(&l, e->shape.slot_len, bytes);
-	rc = put(e->medium, 2 * e->shape.index_len + (uint64_t)slot * e->shape.slot_len, bytes,
+	rc = put(&e->medium, 2 * e->shape.index_len + (uint64_t)slot * e->shape.slot_len, bytes,
 		 e->shape.slot_len, err);
 	if (rc)
 		return rc;
@@ -233,7 +260,7 @@ static int check_fields(const struct edit *e, const struct fm_label *l, struct f
 
 static int check_claims(const struct edit *e, const struct fm_label *l, struct fm_error *err)
 {
-	uint64_t pmem_len = e->medium->pmem_len;
+	uint64_t pmem_len = e->medium.pmem_len;
 	const struct fm_label *o;
 
 	if (pmem_len && !fmi_in_range(l->dpa, l->rawsize, pmem_len))
@@ -258,26 +285,27 @@ static int check_claims(const struct edit *e, const struct fm_label *l, struct f
 
 int fm_label_init(const struct fm_label_medium *area, unsigned version, struct fm_error *err)
 {
+	struct fm_label_medium m;
 	struct fmi_label_shape s;
 	uint8_t *index;
-	int rc = check_medium(area, err);
+	int rc = copy_medium(&m, area, err);
 
 	if (rc)
 		return rc;
 	if (version != FM_LABEL_V1_1 && version != FM_LABEL_V1_2)
 		return fm_error_set(err, FM_ERR_ARG, 0, "label version 1.%u, expected 1.1 or 1.2",
 				    version);
-	if (area->len < FM_LABEL_AREA_MIN || area->len > FM_LABEL_AREA_MAX ||
-	    !fmi_label_shape(area->len, version == FM_LABEL_V1_1 ? 128 : 256, &s))
+	if (m.len < FM_LABEL_AREA_MIN || m.len > FM_LABEL_AREA_MAX ||
+	    !fmi_label_shape(m.len, version == FM_LABEL_V1_1 ? 128 : 256, &s))
 		return fm_error_set(err, FM_ERR_SIZE, 0, "label area: %zu bytes, expected %u to %u",
-				    area->len, FM_LABEL_AREA_MIN, FM_LABEL_AREA_MAX);
+				    m.len, FM_LABEL_AREA_MIN, FM_LABEL_AREA_MAX);
 	index = malloc(s.index_len);
 	if (!index)
 		return no_memory(err);
 	for (unsigned i = 0; i < 2 && !rc; i++) {
 		fmi_index_blank(index, &s, version);
 		fmi_index_seal(index, &s, i, 3 - i);
-		rc = put(area, i * s.index_len, index, s.index_len, err);
+		rc = put(&m, i * s.index_len, index, s.index_len, err);
 	}
 	free(index);
 	return rc;

@@ -5,6 +5,8 @@
 #include <firmem/label.h>
 #include <firmem/persist.h>
 
+#include "nvdimm/persist_private.h"
+
 #include "devices/bytes.h"
 
 #include <string.h>
@@ -13,10 +15,15 @@ static int place_write(void *ctx, uint64_t off, const void *bytes, size_t len, s
 {
 	const struct fm_label_place *p = ctx;
 	uint8_t *base = fm_block_ptr(p->block);
+	int rc;
 
 	if (!fmi_in_range(off, len, p->len))
 		return fm_error_set(err, FM_ERR_RANGE, 0, "block %s: label area: 0x%llx + 0x%zx",
 				    fm_block_name(p->block), (unsigned long long)off, len);
+	/* A store behind the end of a file that was cut short is a SIGBUS. */
+	rc = p->persist ? fmi_persist_check(p->persist, err) : 0;
+	if (rc)
+		return rc;
 	memcpy(base + p->off + off, bytes, len);
 	fm_dirty_mark(fm_block_dirty(p->block), p->off + off, len);
 	return 0;
@@ -32,6 +39,8 @@ static int place_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *er
 int fm_label_medium_of(struct fm_label_medium *out, const struct fm_label_place *place,
 		       uint64_t pmem_len, struct fm_error *err)
 {
+	int rc;
+
 	if (!fmi_in_range(place->off, place->len, fm_block_len(place->block)))
 		return fm_error_set(err, FM_ERR_RANGE, 0,
 				    "block %s: label area 0x%llx + 0x%llx leaves its 0x%llx bytes",
@@ -42,6 +51,9 @@ int fm_label_medium_of(struct fm_label_medium *out, const struct fm_label_place 
 		return fm_error_set(err, FM_ERR_ACCESS, 0,
 				    "block %s: read-only, expected a writable one",
 				    fm_block_name(place->block));
+	rc = place->persist ? fmi_persist_check(place->persist, err) : 0;
+	if (rc)
+		return rc;
 	*out = (struct fm_label_medium){
 		.struct_size = sizeof(*out),
 		.bytes = (const uint8_t *)fm_block_ptr(place->block) + place->off,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "nvdimm/nvdimm_private.h"
+#include "nvdimm/persist_private.h"
 
 #include <firmem/block.h>
 #include <firmem/dirty.h>
@@ -15,18 +16,6 @@
 
 #define TRAP_PAGE 4096u /* bytes that a host traps or maps at least */
 
-struct nvdimm {
-	struct fm_dev *dev;
-	struct fm_nvdimm_info info;
-	struct fm_persist *persist;
-	uint8_t *host;
-	struct fmi_flush flush;
-	struct fmi_media media; /* under the device's lock */
-	uint32_t dirty_shutdowns;
-	atomic_bool data_lost;
-	atomic_size_t media_count; /* of media, for health */
-};
-
 static const struct fm_dev_ops nvdimm_ops;
 
 static struct nvdimm *of(const struct fm_dev *dev)
@@ -41,6 +30,22 @@ static int not_one(struct fm_error *err)
 
 /* --- durability ---------------------------------------------------------------------------------- */
 
+/*
+ * Others may have failed or succeeded since: only what persist has forgotten is over. In one piece, so that
+ * an error is not cleared by who asked before it came.
+ */
+static void report(struct nvdimm *n, int rc, const struct fm_error *now)
+{
+	pthread_mutex_lock(&n->report);
+	if (rc) {
+		atomic_store(&n->data_lost, true);
+		fm_dev_raise(n->dev, FM_EFF_IOERR, now);
+	}
+	if (!fm_persist_error(n->persist, NULL))
+		fm_dev_clear_error(n->dev);
+	pthread_mutex_unlock(&n->report);
+}
+
 /* Spans of the block. Any thread. */
 static int flush_spans(struct nvdimm *n, const struct fm_persist_span *spans, size_t count,
 		       struct fm_error *err)
@@ -48,14 +53,21 @@ static int flush_spans(struct nvdimm *n, const struct fm_persist_span *spans, si
 	struct fm_error now = { 0 };
 	int rc = fmi_flush(&n->flush, spans, count, &now);
 
-	if (!rc) {
-		/* Others may have failed meanwhile: only what persist has forgotten is over. */
-		if (!fm_persist_error(n->persist, NULL))
-			fm_dev_clear_error(n->dev);
+	report(n, rc, &now);
+	if (rc && err)
+		*err = now;
+	return rc;
+}
+
+/* Before the block is touched, where the file under it may have been cut short: a SIGBUS otherwise. */
+static int check_file(struct nvdimm *n, struct fm_error *err)
+{
+	struct fm_error now = { 0 };
+	int rc = fmi_persist_check(n->persist, &now);
+
+	if (!rc)
 		return 0;
-	}
-	atomic_store(&n->data_lost, true);
-	fm_dev_raise(n->dev, FM_EFF_IOERR, &now);
+	report(n, rc, &now);
 	if (err)
 		*err = now;
 	return rc;
@@ -172,7 +184,7 @@ void fm_nvdimm_get_health(struct fm_dev *dev, struct fm_nvdimm_health *out)
 	fm_persist_get_stats(n->persist, &stats);
 	out->flush_failed = fm_persist_error(n->persist, NULL) != 0;
 	out->data_lost = atomic_load(&n->data_lost);
-	out->dirty_shutdowns = n->dirty_shutdowns + out->data_lost;
+	out->dirty_shutdowns = atomic_load(&n->dirty_shutdowns) + out->data_lost;
 	out->syncs = stats.syncs;
 	out->failures = stats.failures;
 	out->media_errors = atomic_load(&n->media_count);
@@ -195,9 +207,11 @@ static int check_label(const struct nvdimm *n, uint64_t off, size_t len, struct 
 int fm_nvdimm_read_label(struct fm_dev *dev, uint64_t off, void *buf, size_t len,
 			 struct fm_error *err)
 {
-	const struct nvdimm *n = of(dev);
+	struct nvdimm *n = of(dev);
 	int rc = check_label(n, off, len, err);
 
+	if (!rc)
+		rc = check_file(n, err);
 	if (!rc)
 		memcpy(buf, n->host + n->info.label_off + off, len);
 	return rc;
@@ -216,6 +230,9 @@ int fm_nvdimm_write_label(struct fm_dev *dev, uint64_t off, const void *buf, siz
 	if (n->info.read_only)
 		return fm_error_set(err, FM_ERR_ACCESS, 0, "%s: label area: read-only",
 				    fm_dev_name(dev));
+	rc = check_file(n, err);
+	if (rc)
+		return rc;
 	span = (struct fm_persist_span){ .off = n->info.label_off + off, .len = len };
 	op = (struct fm_medium_op){
 		.kind = FM_MEDIUM_LABEL, .dev = dev, .off = span.off, .len = len
@@ -377,11 +394,15 @@ static unsigned nvdimm_reset(void *state, enum fm_reset_kind kind)
 static int nvdimm_sanitize(void *state, struct fm_error *err)
 {
 	struct nvdimm *n = state;
+	int rc;
 
 	if (fm_block_flags(n->info.block) & FM_BLOCK_READONLY)
 		return fm_error_set(err, FM_ERR_ACCESS, 0,
 				    "%s: the block is read-only, expected a writable one",
 				    fm_dev_name(n->dev));
+	rc = check_file(n, err);
+	if (rc)
+		return rc;
 	fmi_mem_fill(n->host, 0, fm_block_len(n->info.block));
 	fm_dirty_mark(fm_block_dirty(n->info.block), 0, fm_block_len(n->info.block));
 	n->media.count = 0;
@@ -389,98 +410,12 @@ static int nvdimm_sanitize(void *state, struct fm_error *err)
 	return nvdimm_flush(n, err);
 }
 
-static void nvdimm_save(void *state, struct fm_state_writer *w)
-{
-	struct nvdimm *n = state;
-
-	fm_state_put_u64(w, n->info.pmem_len);
-	fm_state_put_u64(w, n->info.label_len);
-	fm_state_put_u32(w, n->dirty_shutdowns);
-	fm_state_put_u8(w, atomic_load(&n->data_lost));
-	fm_state_put_u32(w, (uint32_t)n->media.count);
-	for (size_t i = 0; i < n->media.count; i++) {
-		fm_state_put_u64(w, n->media.spans[i].off);
-		fm_state_put_u64(w, n->media.spans[i].len);
-	}
-}
-
-static int bad_state(const struct nvdimm *n, const char *what, struct fm_error *err)
-{
-	return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: saved state: %s", fm_dev_name(n->dev),
-			    what);
-}
-
-static int load_media(struct nvdimm *n, struct fm_state_reader *r, struct fmi_media *m,
-		      struct fm_error *err)
-{
-	uint64_t end = 0;
-
-	m->count = fm_state_get_u32(r);
-	if (m->count > FMI_SPANS || fm_state_left(r) != 16 * m->count)
-		return bad_state(n, "media errors: more or fewer than it says", err);
-	for (size_t i = 0; i < m->count; i++) {
-		struct fm_persist_span *s = &m->spans[i];
-
-		s->off = fm_state_get_u64(r);
-		s->len = fm_state_get_u64(r);
-		if (!s->len || (i && s->off <= end) ||
-		    !fmi_in_range(s->off, s->len, n->info.pmem_len))
-			return bad_state(n, "media errors: expected spans in order, in the memory",
-					 err);
-		end = s->off + s->len;
-	}
-	return 0;
-}
-
-static int nvdimm_load(void *state, struct fm_state_reader *r, struct fm_error *err)
-{
-	struct nvdimm *n = state;
-	struct fmi_media media;
-	uint64_t pmem_len = fm_state_get_u64(r);
-	uint64_t label_len = fm_state_get_u64(r);
-	uint32_t shutdowns = fm_state_get_u32(r);
-	uint8_t lost = fm_state_get_u8(r);
-	int rc;
-
-	if (pmem_len != n->info.pmem_len || label_len != n->info.label_len)
-		return fm_error_set(
-			err, FM_ERR_FORMAT, 0,
-			"%s: saved state: 0x%llx bytes and 0x%llx of labels, expected 0x%llx and 0x%llx",
-			fm_dev_name(n->dev), (unsigned long long)pmem_len,
-			(unsigned long long)label_len, (unsigned long long)n->info.pmem_len,
-			(unsigned long long)n->info.label_len);
-	if (lost > 1)
-		return bad_state(n, "lost data: expected 0 or 1", err);
-	rc = load_media(n, r, &media, err);
-	if (rc)
-		return rc;
-	n->dirty_shutdowns = shutdowns;
-	n->media.count = media.count;
-	memcpy(n->media.spans, media.spans, media.count * sizeof(*media.spans));
-	atomic_store(&n->media_count, media.count);
-	atomic_store(&n->data_lost, lost);
-	return 0;
-}
-
-static void nvdimm_describe(void *state, const struct fm_visitor *v)
-{
-	struct nvdimm *n = state;
-
-	v->text(v->ctx, "block", fm_block_name(n->info.block));
-	v->u64(v->ctx, "label_len", n->info.label_len);
-	v->u64(v->ctx, "unarmed", n->info.unarmed);
-	v->u64(v->ctx, "read_only", n->info.read_only);
-	v->text(v->ctx, "persistence", fm_persistence_name(fm_persist_level(n->persist)));
-	v->text(v->ctx, "persistence_reason", fm_persist_reason(n->persist));
-	v->u64(v->ctx, "media_errors", n->media.count);
-	v->u64(v->ctx, "dirty_shutdowns", n->dirty_shutdowns + atomic_load(&n->data_lost));
-}
-
 static void nvdimm_free(void *state)
 {
 	struct nvdimm *n = state;
 
 	fmi_flush_fini(&n->flush);
+	pthread_mutex_destroy(&n->report);
 	fm_persist_close(n->persist);
 	free(n);
 }
@@ -495,9 +430,9 @@ static const struct fm_dev_ops nvdimm_ops = {
 	.flush = nvdimm_flush,
 	.reset = nvdimm_reset,
 	.sanitize = nvdimm_sanitize,
-	.save = nvdimm_save,
-	.load = nvdimm_load,
-	.describe = nvdimm_describe,
+	.save = fmi_nvdimm_save,
+	.load = fmi_nvdimm_load,
+	.describe = fmi_nvdimm_describe,
 	.free = nvdimm_free,
 };
 
@@ -562,11 +497,13 @@ static int make(struct nvdimm *n, const struct fm_nvdimm_config *c, struct fm_er
 		return rc;
 	dev.name = c->name ? c->name : fm_block_name(c->block);
 	n->host = fm_block_ptr(c->block);
-	n->dirty_shutdowns = c->dirty_shutdowns;
+	atomic_store(&n->dirty_shutdowns, c->dirty_shutdowns);
+	pthread_mutex_init(&n->report, NULL);
 	fmi_flush_init(&n->flush, n->persist);
 	rc = fm_dev_new(&n->dev, &nvdimm_ops, n, &dev, err);
 	if (rc) {
 		fmi_flush_fini(&n->flush);
+		pthread_mutex_destroy(&n->report);
 		fm_persist_close(n->persist);
 	}
 	return rc;

@@ -4,6 +4,7 @@
 #include <firmem/label.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -64,10 +65,10 @@ static int finish(struct making *m, uint64_t size)
 static int check(struct fm_nvdimm_image_config *c, const struct fm_nvdimm_image_config *cfg,
 		 struct fm_error *err)
 {
-	if (!cfg || cfg->struct_size != sizeof(*c))
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "fm_nvdimm_image_config.struct_size: expected %zu", sizeof(*c));
-	*c = *cfg;
+	int rc = fmi_config_copy(c, sizeof(*c), cfg, "fm_nvdimm_image_config", err);
+
+	if (rc)
+		return rc;
 	if (!c->io)
 		c->io = fm_io_posix();
 	if (!c->path)

@@ -43,6 +43,9 @@ bool fmi_media_heal(struct fmi_media *m, uint64_t off, uint64_t len)
 	struct fm_persist_span rest[2];
 	size_t from = 0, to, n = 0;
 
+	/* Nothing of it, and it splits no span. */
+	if (!len)
+		return true;
 	while (from < m->count && m->spans[from].off + m->spans[from].len <= off)
 		from++;
 	for (to = from; to < m->count && m->spans[to].off < end; to++) {

@@ -6,6 +6,7 @@
 #include <firmem/nvdimm.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define FMI_SPANS 256u
 
@@ -54,5 +55,26 @@ bool fmi_media_poison(struct fmi_media *m, uint64_t off, uint64_t len);
 bool fmi_media_heal(struct fmi_media *m, uint64_t off, uint64_t len);
 /* The first span that reaches into [off, off + len), or NULL. */
 const struct fm_persist_span *fmi_media_find(const struct fmi_media *m, uint64_t off, uint64_t len);
+
+/* --- nvdimm.c ------------------------------------------------------------------------------------- */
+
+struct nvdimm {
+	struct fm_dev *dev;
+	struct fm_nvdimm_info info;
+	struct fm_persist *persist;
+	uint8_t *host;
+	struct fmi_flush flush;
+	struct fmi_media media; /* under the device's lock */
+	atomic_uint dirty_shutdowns;
+	pthread_mutex_t report; /* what the device says of its errors is what persist says */
+	atomic_bool data_lost;
+	atomic_size_t media_count; /* of media, for health */
+};
+
+/* --- nvdimm_save.c: verbs of its state -------------------------------------------------------------- */
+
+void fmi_nvdimm_save(void *state, struct fm_state_writer *w);
+int fmi_nvdimm_load(void *state, struct fm_state_reader *r, struct fm_error *err);
+void fmi_nvdimm_describe(void *state, const struct fm_visitor *v);
 
 #endif

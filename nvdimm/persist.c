@@ -14,6 +14,8 @@ enum method {
 	METHOD_FILE,
 };
 
+#define RUNS 256u
+
 struct fm_persist {
 	struct fm_block *block;
 	enum method method;
@@ -25,6 +27,8 @@ struct fm_persist {
 	bool lost;            /* the file was cut short: no sync can make that good */
 	struct fm_error first;
 	struct fm_persist_stats stats;
+	struct fm_io_run runs[RUNS]; /* of the flush under way: in order, apart */
+	size_t nruns;
 };
 
 static void promise(struct fm_persist *p, enum fm_persistence level, const char *why)
@@ -33,10 +37,15 @@ static void promise(struct fm_persist *p, enum fm_persistence level, const char 
 	snprintf(p->promise.why, sizeof(p->promise.why), "%s", why);
 }
 
-/* libpmem is asked only where persistent memory can be: it may be told to say yes to anything. */
+/* The kernel's word counts; it is asked only where persistent memory can be, as that takes time. */
 static bool is_pmem(const struct fm_block *block)
 {
-	return fmi_pmem_is(fm_block_ptr(block), fm_block_len(block));
+	const void *ptr = fm_block_ptr(block);
+	size_t len = fm_block_len(block);
+
+	return (fm_block_backing(block) == FM_BACKING_FILE ? fmi_file_may_be_dax(block)
+							   : fmi_pmem_is(ptr, len)) &&
+	       fmi_map_is_pmem(ptr, len);
 }
 
 static void classify_pmem(struct fm_persist *p)
@@ -47,16 +56,17 @@ static void classify_pmem(struct fm_persist *p)
 
 static int classify_file(struct fm_persist *p, struct fm_error *err)
 {
-	if (!(fm_block_flags(p->block) & FM_BLOCK_SHARED)) {
+	int ret = fmi_file_promise(p->block, &p->promise, &p->file_size, err);
+
+	if (ret)
+		return ret;
+	if (!(fm_block_flags(p->block) & FM_BLOCK_SHARED))
 		promise(p, FM_PERSIST_NONE, "private mapping: stores never reach the file");
-		return 0;
-	}
-	if (is_pmem(p->block)) {
+	else if (is_pmem(p->block))
 		classify_pmem(p);
-		return 0;
-	}
-	p->method = METHOD_FILE;
-	return fmi_file_promise(p->block, &p->promise, &p->file_size, err);
+	else
+		p->method = METHOD_FILE;
+	return 0;
 }
 
 static int classify(struct fm_persist *p, struct fm_error *err)
@@ -151,47 +161,75 @@ static int rewrite(struct fm_persist *p, struct fm_error *err)
 	return fmi_file_rewrite(p->block, &p->stats.rewritten, err);
 }
 
+/* What was cut off is gone even where the file has grown again since. The lock is held. */
+static int check_size(struct fm_persist *p, struct fm_error *err)
+{
+	int ret;
+
+	if (p->lost)
+		return fm_error_set(err, p->first.code, p->first.sys, "%s", p->first.msg);
+	ret = fmi_file_check_size(p->block, p->file_size, err);
+	if (ret != FM_ERR_SIZE)
+		return ret;
+	p->lost = true;
+	p->failed = true;
+	p->first = *err;
+	return ret;
+}
+
+int fmi_persist_check(struct fm_persist *p, struct fm_error *err)
+{
+	struct fm_error now = { 0 };
+	int ret;
+
+	pthread_mutex_lock(&p->lock);
+	ret = check_size(p, &now);
+	pthread_mutex_unlock(&p->lock);
+	if (ret && err)
+		*err = now;
+	return ret;
+}
+
+static int sync_all(struct fm_persist *p, struct fm_error *err)
+{
+	int ret = rewrite(p, err);
+
+	if (ret)
+		return ret;
+	p->stats.syncs++;
+	return fm_block_sync(p->block, 0, fm_block_len(p->block), err);
+}
+
 /* One attempt, of the whole block where an earlier one failed. `err` is not NULL. */
-static int try_sync(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_error *err)
+static int try_sync(struct fm_persist *p, struct fm_error *err)
 {
 	int ret;
 
 	if (p->failed) {
-		ret = rewrite(p, err);
-		if (ret)
-			return ret;
-		off = 0;
-		len = fm_block_len(p->block);
+		ret = sync_all(p, err);
+	} else {
+		p->stats.syncs++;
+		ret = fm_block_sync_runs(p->block, p->runs, p->nruns, err);
 	}
-	p->stats.syncs++;
-	ret = fm_block_sync(p->block, off, len, err);
 	/* A full disk is something a host can mend: tell it from a broken one. */
 	if (ret == FM_ERR_IO && fm_io_err(-err->sys) == FM_ERR_NOSPACE)
 		ret = err->code = FM_ERR_NOSPACE;
 	return !ret && p->failed ? fmi_file_verify(p->block, err) : ret;
 }
 
-static int flush_file(struct fm_persist *p, uint64_t off, uint64_t len, struct fm_error *err)
+static int flush_file(struct fm_persist *p, struct fm_error *err)
 {
 	struct fm_error now = { 0 };
-	int ret;
+	int ret = check_size(p, &now);
 
-	/* What was cut off is gone even where the file has grown again since. */
-	if (p->lost) {
-		p->stats.failures++;
-		return fm_error_set(err, p->first.code, p->first.sys, "%s", p->first.msg);
-	}
-	ret = fmi_file_check_size(p->block, p->file_size, &now);
-	if (ret == FM_ERR_SIZE)
-		p->lost = true;
 	if (!ret)
-		ret = try_sync(p, off, len, &now);
+		ret = try_sync(p, &now);
 	if (!ret) {
 		p->failed = false;
 		return 0;
 	}
 	p->stats.failures++;
-	if (!p->failed || p->lost)
+	if (!p->failed)
 		p->first = now;
 	p->failed = true;
 	/* At once: clean pages are the first that the kernel drops. Its failure shows next time. */
@@ -202,11 +240,27 @@ static int flush_file(struct fm_persist *p, uint64_t off, uint64_t len, struct f
 	return ret;
 }
 
-/* The smallest run that covers the spans; *len 0 when they are all empty. FM_ERR_RANGE. */
-static int cover(const struct fm_persist *p, const struct fm_persist_span *spans, size_t count,
-		 uint64_t *off, uint64_t *len, struct fm_error *err)
+static int flush_pmem(struct fm_persist *p, const struct fm_persist_span *spans, size_t count,
+		      struct fm_error *err)
 {
-	uint64_t lo = UINT64_MAX, hi = 0, size = fm_block_len(p->block);
+	struct fm_error now = { 0 };
+	int ret = check_size(p, &now);
+
+	if (!ret) {
+		p->stats.syncs++;
+		fmi_pmem_flush(fm_block_ptr(p->block), spans, count);
+		return 0;
+	}
+	p->stats.failures++;
+	if (err)
+		*err = now;
+	return ret;
+}
+
+static int check_spans(const struct fm_persist *p, const struct fm_persist_span *spans,
+		       size_t count, struct fm_error *err)
+{
+	uint64_t size = fm_block_len(p->block);
 
 	for (size_t i = 0; i < count; i++) {
 		if (!fmi_in_range(spans[i].off, spans[i].len, size))
@@ -215,38 +269,87 @@ static int cover(const struct fm_persist *p, const struct fm_persist_span *spans
 				"block %s: span %zu: offset 0x%llx length 0x%llx leaves its 0x%llx bytes",
 				fm_block_name(p->block), i, (unsigned long long)spans[i].off,
 				(unsigned long long)spans[i].len, (unsigned long long)size);
-		if (!spans[i].len)
-			continue;
-		lo = fmi_min_u64(lo, spans[i].off);
-		hi = fmi_max_u64(hi, spans[i].off + spans[i].len);
 	}
-	*off = hi ? lo : 0;
-	*len = hi ? hi - lo : 0;
 	return 0;
+}
+
+/* Mostly they are in order; qsort() may allocate. */
+static void sort_runs(struct fm_persist *p)
+{
+	for (size_t i = 1; i < p->nruns; i++) {
+		struct fm_io_run r = p->runs[i];
+		size_t k = i;
+
+		for (; k && p->runs[k - 1].off > r.off; k--)
+			p->runs[k] = p->runs[k - 1];
+		p->runs[k] = r;
+	}
+}
+
+/* Runs that have a page in common, or whose pages touch, are one. */
+static void join_runs(struct fm_persist *p)
+{
+	uint64_t page = fm_block_page_size(p->block);
+	size_t n = 0;
+
+	sort_runs(p);
+	for (size_t i = 0; i < p->nruns; i++) {
+		struct fm_io_run r = p->runs[i];
+		struct fm_io_run *last = n ? &p->runs[n - 1] : NULL;
+
+		if (last &&
+		    fmi_align_down(r.off, page) <= fmi_align_up(last->off + last->len, page))
+			last->len = fmi_max_u64(last->off + last->len, r.off + r.len) - last->off;
+		else
+			p->runs[n++] = r;
+	}
+	p->nruns = n;
+}
+
+/* The runs of the spans; of more than there is room for, what lies between is one with the last. */
+static void set_runs(struct fm_persist *p, const struct fm_persist_span *spans, size_t count)
+{
+	p->nruns = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct fm_io_run r = { .off = spans[i].off, .len = spans[i].len };
+
+		if (!r.len)
+			continue;
+		if (p->nruns == RUNS)
+			join_runs(p);
+		if (p->nruns == RUNS) {
+			struct fm_io_run *last = &p->runs[RUNS - 1];
+			uint64_t end = fmi_max_u64(last->off + last->len, r.off + r.len);
+
+			r.off = fmi_min_u64(last->off, r.off);
+			r.len = end - r.off;
+			p->nruns--;
+		}
+		p->runs[p->nruns++] = r;
+	}
+	join_runs(p);
 }
 
 int fm_persist_ranges(struct fm_persist *persist, const struct fm_persist_span *spans, size_t count,
 		      struct fm_error *err)
 {
-	uint64_t off = 0, len = 0;
-	int ret = cover(persist, spans, count, &off, &len, err);
+	int ret = check_spans(persist, spans, count, err);
 
 	if (ret)
 		return ret;
 	pthread_mutex_lock(&persist->lock);
+	set_runs(persist, spans, count);
 	switch (persist->method) {
 	case METHOD_NOTHING:
 		break;
 	case METHOD_PMEM:
-		if (len) {
-			persist->stats.syncs++;
-			fmi_pmem_flush(fm_block_ptr(persist->block), spans, count);
-		}
+		if (persist->nruns)
+			ret = flush_pmem(persist, spans, count, err);
 		break;
 	case METHOD_FILE:
 		/* Nothing to flush is still no success while pages are in doubt. */
-		if (len || persist->failed)
-			ret = flush_file(persist, off, len, err);
+		if (persist->nruns || persist->failed)
+			ret = flush_file(persist, err);
 		break;
 	}
 	pthread_mutex_unlock(&persist->lock);

@@ -4,6 +4,7 @@
 #include "devices/bytes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -108,6 +109,16 @@ int fmi_file_promise(const struct fm_block *block, struct fmi_promise *promise, 
 	else
 		promise_of_file_system(promise, (uint32_t)fs.f_type);
 	return 0;
+}
+
+bool fmi_file_may_be_dax(const struct fm_block *block)
+{
+	int fd = fm_block_fd(block);
+	struct statx st;
+
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH, STATX_TYPE, &st) || S_ISCHR(st.stx_mode))
+		return true;
+	return st.stx_attributes & STATX_ATTR_DAX || !(st.stx_attributes_mask & STATX_ATTR_DAX);
 }
 
 int fmi_file_check_size(const struct fm_block *block, uint64_t size, struct fm_error *err)

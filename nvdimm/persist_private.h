@@ -5,16 +5,31 @@
 
 #include <firmem/persist.h>
 
+#include <stdio.h>
+
+/*
+ * Is the file under the block as long as it was? FM_ERR_SIZE, which sticks; FM_ERR_IO. For who is about to
+ * touch the block: an access behind the file's end would be a SIGBUS.
+ */
+int fmi_persist_check(struct fm_persist *persist, struct fm_error *err);
+
 struct fmi_promise {
 	enum fm_persistence level;
 	char why[120];
 };
 
+/* --- persist_map.c: what the kernel calls persistent memory ---------------------------------- */
+
+/* Is all of [addr, addr + len) mapped so that a flush of the CPU's caches makes it durable? */
+bool fmi_map_is_pmem(const void *addr, size_t len);
+/* The same, of a text like that of /proc/self/smaps. */
+bool fmi_map_is_pmem_in(FILE *smaps, uint64_t addr, uint64_t len);
+
 /* --- persist_pmem.c: the only file that knows libpmem ------------------------------------- */
 
-/* Is all of [addr, addr + len) persistent memory that a flush of the CPU's caches makes durable? */
+/* Does libpmem call it persistent memory? Its word alone is not enough: see persist_map.c. */
 bool fmi_pmem_is(const void *addr, size_t len);
-/* Flush the spans and wait for all of them. Only where fmi_pmem_is() said so. */
+/* Flush the spans and wait for all of them. Only where fmi_map_is_pmem() said so. */
 void fmi_pmem_flush(const uint8_t *base, const struct fm_persist_span *spans, size_t count);
 
 /* --- persist_file.c: files and the page cache --------------------------------------------- */
@@ -25,6 +40,8 @@ void fmi_pmem_flush(const uint8_t *base, const struct fm_persist_span *spans, si
  */
 int fmi_file_promise(const struct fm_block *block, struct fmi_promise *promise, uint64_t *size,
 		     struct fm_error *err);
+/* May the block's file be on persistent memory without a page cache? Also where it cannot be asked. */
+bool fmi_file_may_be_dax(const struct fm_block *block);
 /* FM_ERR_SIZE when the file is shorter than `size` bytes; FM_ERR_IO. */
 int fmi_file_check_size(const struct fm_block *block, uint64_t size, struct fm_error *err);
 /*

@@ -168,6 +168,14 @@ FM_API struct fm_dirty *fm_block_dirty(const struct fm_block *block);
 FM_API int fm_block_sync(struct fm_block *block, uint64_t off, uint64_t len, struct fm_error *err);
 
 /*
+ * The same for many runs, none empty, in order and apart, with one msync(): writing them is started first,
+ * and of what else is dirty nothing is written where the seam can tell runs apart
+ * (fm_io_ops.write_out); elsewhere the msync() is of the smallest run that covers them. Also FM_ERR_ARG.
+ */
+FM_API int fm_block_sync_runs(struct fm_block *block, const struct fm_io_run *runs, size_t count,
+			      struct fm_error *err);
+
+/*
  * While at least one inhibition holds, the block's pages are not given back to the host: something
  * (VFIO, RDMA) has pinned them, and would go on with pages that the guest no longer has. Clearing
  * writes them instead. Each inhibit is paired with one allow. Any thread.

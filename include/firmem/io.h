@@ -43,8 +43,8 @@ struct fm_file_id {
 };
 
 /*
- * Every function but fd(), resolve() and punch() must be there: FM_ERR_ARG where a seam is taken
- * otherwise.
+ * Every function but fd(), resolve(), punch() and write_out() must be there: FM_ERR_ARG where a seam is
+ * taken otherwise.
  */
 struct fm_io_ops {
 	size_t struct_size; /* sizeof(struct fm_io_ops) */
@@ -105,6 +105,18 @@ struct fm_io_ops {
 	 * or -EOPNOTSUPP, and zeros are stored instead.
 	 */
 	int (*punch)(void *ctx, struct fm_file *file, uint64_t off, uint64_t len);
+	/*
+	 * Start to write what is dirty of [off, off + len); with `wait`, start and wait until it is
+	 * written. Where every run has been waited for, msync() of any part of the file then makes all of
+	 * them durable. Optional: NULL, or -EOPNOTSUPP where that is not so, and one msync() covers all.
+	 */
+	int (*write_out)(void *ctx, struct fm_file *file, uint64_t off, uint64_t len, bool wait);
+};
+
+/* A run of bytes: of a file, of a block. */
+struct fm_io_run {
+	uint64_t off;
+	uint64_t len;
 };
 
 /* A vtable and what it works on. Lives as long as anything that was made with it. */

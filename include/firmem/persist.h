@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * persist: what the contents of a block outlive, said truthfully, and flushes that are as durable
- * as that. From libfirmem-nvdimm; libpmem tells persistent memory from page cache.
+ * as that. From libfirmem-nvdimm; the kernel tells persistent memory from page cache.
  *
  * Three ways to flush, chosen once, by what the block is: on persistent memory the CPU's caches are
  * flushed (pmem_persist); a shared file is synced through the block's I/O seam (msync); everything
@@ -83,8 +83,8 @@ FM_API int fm_persist_range(struct fm_persist *persist, uint64_t off, uint64_t l
 			    struct fm_error *err);
 
 /*
- * The same for many spans, in any order, also overlapping, with one sync (of the smallest run that
- * covers them all) or one fence. All are checked first: on FM_ERR_RANGE nothing was flushed.
+ * The same for many spans, in any order, also overlapping, with one sync (fm_block_sync_runs(): writing all
+ * is started first) or one fence. All are checked first: on FM_ERR_RANGE nothing was flushed.
  */
 FM_API int fm_persist_ranges(struct fm_persist *persist, const struct fm_persist_span *spans,
 			     size_t count, struct fm_error *err);

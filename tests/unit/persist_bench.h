@@ -25,6 +25,13 @@ struct faulty {
 	unsigned calls, worked;
 	uint8_t *addr; /* of the last msync that worked */
 	size_t len;
+	/* What was written out before; `no_out`: this cannot be done; `fail_out`: the call that fails, from 1. */
+	struct {
+		uint64_t off, len;
+		bool wait;
+	} outs[8];
+	unsigned nouts, fail_out;
+	bool no_out;
 };
 
 static inline int faulty_msync(void *ctx, void *addr, size_t len)
@@ -44,11 +51,28 @@ static inline int faulty_msync(void *ctx, void *addr, size_t len)
 	return 0;
 }
 
+static inline int faulty_write_out(void *ctx, struct fm_file *file, uint64_t off, uint64_t len,
+				   bool wait)
+{
+	struct faulty *f = ctx;
+
+	if (f->no_out)
+		return -EOPNOTSUPP;
+	assert_true(f->nouts < 8);
+	f->outs[f->nouts].off = off;
+	f->outs[f->nouts].len = len;
+	f->outs[f->nouts].wait = wait;
+	if (++f->nouts == f->fail_out)
+		return -EIO;
+	return fm_io_posix()->ops->write_out(NULL, file, off, len, wait);
+}
+
 static inline void faulty_init(struct faulty *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->ops = *fm_io_posix()->ops;
 	f->ops.msync = faulty_msync;
+	f->ops.write_out = faulty_write_out;
 	f->io = (struct fm_io){ .ops = &f->ops, .ctx = f };
 }
 

@@ -2,9 +2,7 @@
 #include "tests/unit/persist_bench.h"
 
 #include <pthread.h>
-#include <spawn.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 static void assert_level(struct fm_block *block, enum fm_persistence level, const char *word)
 {
@@ -129,25 +127,126 @@ static void a_flush_writes_the_pages_of_its_range(void **state)
 	bench_close(&b);
 }
 
-static void many_spans_are_one_sync_that_covers_them(void **state)
+/* Two runs: one page, and 64 KiB of two spans. */
+static const struct fm_persist_span scattered[] = {
+	{ 128 * KIB, 4 * KIB }, { 0, 0 }, { 64 * KIB, 1 }, { LEN, 0 }, { 129 * KIB, 63 * KIB }
+};
+
+static void assert_one_sync(struct fm_persist *p)
 {
-	const struct fm_persist_span spans[] = { { 128 * KIB, 4 * KIB },
-						 { 0, 0 },
-						 { 64 * KIB, 1 },
-						 { LEN, 0 },
-						 { 129 * KIB, 63 * KIB } };
 	struct fm_persist_stats stats;
+
+	fm_persist_get_stats(p, &stats);
+	assert_int_equal(stats.syncs, 1);
+	assert_int_equal(stats.failures, 0);
+}
+
+static void scattered_runs_are_all_started_then_waited_for_and_synced_once(void **state)
+{
+	static const uint64_t runs[2][2] = { { 64 * KIB, 1 }, { 128 * KIB, 64 * KIB } };
 	struct bench b;
 
 	bench_open(&b);
+	if (file_system_of(b.path) != EXT4_SUPER_MAGIC &&
+	    file_system_of(b.path) != XFS_SUPER_MAGIC) {
+		bench_close(&b);
+		print_message("skipped: a sync is not of the whole file on this file system\n");
+		skip();
+	}
 	memset(b.ptr, 1, LEN);
-	assert_int_equal(fm_persist_ranges(b.p, spans, 5, NULL), 0);
+	assert_int_equal(fm_persist_ranges(b.p, scattered, 5, NULL), 0);
+	assert_int_equal(b.seam.nouts, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(b.seam.outs[i].off, runs[i % 2][0]);
+		assert_int_equal(b.seam.outs[i].len, runs[i % 2][1]);
+		assert_int_equal(b.seam.outs[i].wait, i / 2);
+	}
+	assert_int_equal(b.seam.calls, 1);
+	assert_ptr_equal(b.seam.addr, b.ptr + 64 * KIB);
+	assert_int_equal(b.seam.len, 1);
+	/* What lies between is as dirty as it was. */
+	assert_int_equal(dirty_bytes(b.ptr), LEN - 4 * KIB - 64 * KIB);
+	assert_one_sync(b.p);
+	bench_close(&b);
+}
+
+static void where_runs_cannot_be_told_apart_one_sync_covers_them(void **state)
+{
+	struct bench b;
+
+	bench_open(&b);
+	b.seam.no_out = true;
+	memset(b.ptr, 1, LEN);
+	assert_int_equal(fm_persist_ranges(b.p, scattered, 5, NULL), 0);
 	assert_int_equal(b.seam.calls, 1);
 	assert_ptr_equal(b.seam.addr, b.ptr + 64 * KIB);
 	assert_int_equal(b.seam.len, 128 * KIB);
-	fm_persist_get_stats(b.p, &stats);
-	assert_int_equal(stats.syncs, 1);
-	assert_int_equal(stats.failures, 0);
+	assert_int_equal(dirty_bytes(b.ptr), LEN - 128 * KIB);
+	assert_one_sync(b.p);
+	bench_close(&b);
+}
+
+static void a_run_that_cannot_be_written_out_fails_the_flush(void **state)
+{
+	struct fm_error err = { 0 };
+	struct bench b;
+
+	for (unsigned call = 1; call <= 4; call++) {
+		bench_open(&b);
+		memset(b.ptr, 1, LEN);
+		b.seam.fail_out = call;
+		assert_int_equal(fm_persist_ranges(b.p, scattered, 5, &err), FM_ERR_IO);
+		assert_int_equal(err.sys, EIO);
+		assert_int_equal(b.seam.calls, 0);
+		assert_int_equal(fm_persist_error(b.p, NULL), FM_ERR_IO);
+		/* Of which page it was nobody knows. */
+		assert_int_equal(fm_persist_range(b.p, 0, 1, NULL), 0);
+		assert_int_equal(b.seam.len, LEN);
+		bench_close(&b);
+		remove_files(NULL);
+	}
+}
+
+static void more_spans_than_there_is_room_for_are_all_synced(void **state)
+{
+	struct fm_persist_span spans[700];
+	struct bench b;
+
+	bench_open(&b);
+	b.seam.ops.write_out = NULL;
+	/* Backwards, each in a page of its own; only 64 pages are there. */
+	for (size_t i = 0; i < 700; i++)
+		spans[i] =
+			(struct fm_persist_span){ .off = LEN - 4 * KIB * (i % 60 + 1), .len = 1 };
+	memset(b.ptr, 1, LEN);
+	assert_int_equal(fm_persist_ranges(b.p, spans, 700, NULL), 0);
+	assert_int_equal(dirty_bytes(b.ptr), 16 * KIB);
+	bench_close(&b);
+}
+
+static void runs_of_a_block_are_in_order_and_inside(void **state)
+{
+	static const struct {
+		struct fm_io_run runs[2];
+		int code;
+	} rows[] = {
+		{ { { 0, 1 }, { 8192, 1 } }, 0 },
+		{ { { 8192, 1 }, { 0, 1 } }, FM_ERR_ARG },
+		{ { { 0, 2 }, { 1, 1 } }, FM_ERR_ARG },
+		{ { { 0, 0 }, { 1, 1 } }, FM_ERR_ARG },
+		{ { { 0, 1 }, { LEN - 1, 2 } }, FM_ERR_RANGE },
+		{ { { 0, 1 }, { UINT64_MAX, 2 } }, FM_ERR_RANGE },
+	};
+	struct bench b;
+
+	bench_open(&b);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		b.seam.calls = b.seam.nouts = 0;
+		assert_int_equal(fm_block_sync_runs(b.block, rows[i].runs, 2, NULL), rows[i].code);
+		assert_int_equal(b.seam.calls, rows[i].code == 0);
+		assert_int_equal(b.seam.nouts > 0, rows[i].code == 0);
+	}
+	assert_int_equal(fm_block_sync_runs(b.block, NULL, 0, NULL), 0);
 	bench_close(&b);
 }
 
@@ -218,65 +317,7 @@ static void threads_may_flush_at_the_same_time(void **state)
 	bench_close(&b);
 }
 
-/* --- persistent memory -------------------------------------------------------------------- */
-
-/* In a process of its own, whose libpmem was told to call every memory persistent. */
-static int pmem_child(const char *path)
-{
-	const struct fm_persist_span spans[] = { { 0, 64 }, { 8192, 100 } };
-	struct fm_persist_stats stats;
-	struct faulty seam;
-	struct fm_block *block;
-	struct fm_persist *p;
-
-	faulty_init(&seam);
-	block = file_block(path, FM_BLOCK_SHARED, &seam.io);
-	if (fm_persist_open(&p, block, NULL))
-		return 1;
-	memset(fm_block_ptr(block), 0x77, LEN);
-	if (fm_persist_level(p) != FM_PERSIST_POWER ||
-	    !strstr(fm_persist_reason(p), "persistent memory"))
-		return 2;
-	if (fm_persist_ranges(p, spans, 2, NULL) || fm_persist_range(p, 0, LEN, NULL))
-		return 3;
-	if (fm_persist_range(p, LEN, 1, NULL) != FM_ERR_RANGE)
-		return 4;
-	fm_persist_get_stats(p, &stats);
-	if (stats.syncs != 2 || seam.calls)
-		return 5;
-	fm_persist_close(p);
-	fm_block_free(block);
-	/* Where no file is behind it, libpmem's opinion is not asked. */
-	block = make_block((struct fm_block_config){ .backing = FM_BACKING_ANON, .len = LEN });
-	if (fm_persist_open(&p, block, NULL) || fm_persist_level(p) != FM_PERSIST_NONE)
-		return 6;
-	fm_persist_close(p);
-	fm_block_free(block);
-	block = file_block(path, 0, NULL);
-	if (fm_persist_open(&p, block, NULL) || fm_persist_level(p) != FM_PERSIST_NONE)
-		return 7;
-	fm_persist_close(p);
-	fm_block_free(block);
-	return 0;
-}
-
-static void persistent_memory_is_flushed_without_a_sync(void **state)
-{
-	char path[300], exe[500] = { 0 }, force[] = "PMEM_IS_PMEM_FORCE=1";
-	char *argv[] = { exe, path, NULL };
-	char *envp[] = { force, NULL };
-	int status = -1;
-	pid_t pid;
-
-	make_file(path, sizeof(path), disk_folder());
-	assert_true(readlink("/proc/self/exe", exe, sizeof(exe) - 1) > 0);
-	assert_int_equal(posix_spawn(&pid, exe, NULL, NULL, argv, envp), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(memory_without_a_file_outlives_nothing),
@@ -286,15 +327,16 @@ int main(int argc, char **argv)
 		TEST(a_file_without_a_name_outlives_nothing),
 		TEST(every_level_has_a_name),
 		TEST(a_flush_writes_the_pages_of_its_range),
-		TEST(many_spans_are_one_sync_that_covers_them),
+		TEST(scattered_runs_are_all_started_then_waited_for_and_synced_once),
+		TEST(where_runs_cannot_be_told_apart_one_sync_covers_them),
+		TEST(a_run_that_cannot_be_written_out_fails_the_flush),
+		TEST(more_spans_than_there_is_room_for_are_all_synced),
+		TEST(runs_of_a_block_are_in_order_and_inside),
 		TEST(an_empty_flush_makes_no_sync),
 		TEST(a_span_outside_flushes_nothing),
 		TEST(a_read_only_block_is_not_synced),
 		TEST(threads_may_flush_at_the_same_time),
-		TEST(persistent_memory_is_flushed_without_a_sync),
 	};
 
-	if (argc > 1)
-		return pmem_child(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
