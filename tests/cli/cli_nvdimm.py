@@ -306,6 +306,18 @@ class Tables:
                                   stderr=subprocess.STDOUT, text=True, check=False)
             assert re.search("Compilation successful. 0 Errors", done.stdout), done.stdout
 
+    def the_ssdt_gives_label_methods_the_statuses_of_acpi(self):
+        if not shutil.which("acpiexec"):
+            raise Skip("no acpiexec: package acpica-tools")
+        self._tree(0x100000000, 256 * MIB)
+        nvdimm("ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml")
+        # Of Intel's family: done, unsupported, no such DIMM, an argument, hardware. 3 would be "locked".
+        for status, expected in enumerate((0, 1, 1, 2, 4)):
+            done = subprocess.run(["acpiexec", "-b", f"evaluate \\_SB.NVDR.LSTS {status}", "ssdt.aml"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False)
+            assert re.search(r"\[Integer\] = 0*%x\b" % expected, done.stdout), done.stdout
+
     def trees_without_persistent_memory_are_refused(self):
         self._tree(0x100000000, MIB, volatile=b"")
         refuse('no "pmem-region" node', "nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
