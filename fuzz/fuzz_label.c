@@ -11,12 +11,15 @@
 #include <string.h>
 
 #define ROOM 8192u
+#define LARGE (256u << 10) /* index blocks of 512 bytes, where slots have 128 */
 #define MIB (UINT64_C(1) << 20)
 
 struct sample {
 	uint8_t *bytes; /* of just its size, so that a sanitizer sees what is behind it */
 	size_t len;
 	struct fm_label_medium medium;
+	uint64_t index_len;
+	uint32_t slot_len;
 };
 
 static int put(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
@@ -70,17 +73,17 @@ static void lie(struct tape *t, struct sample *s)
 					     { 60, 4 }, { 64, 8 }, { 72, 8 }, { 80, 8 } };
 	unsigned which = tape_below(t, 3);
 	uint64_t value = tape_edge(t, s->len);
-	size_t base = which < 2 ? which * 256u : 512 + (size_t)tape_below(t, 16) * 128;
+	size_t n = which < 2 ? s->index_len : s->slot_len;
+	size_t base = which < 2 ? which * n : 2 * s->index_len + (size_t)tape_below(t, 16) * n;
 	unsigned field = tape_below(t, 12);
-	size_t at = which < 2 ? fields[field][0] : (size_t)tape_below(t, 32) * 8;
-	size_t n = which < 2 ? fields[field][1] : 8;
+	size_t at = which < 2 ? fields[field][0] : (size_t)tape_below(t, (unsigned)(n / 8)) * 8;
 
-	if (base + 256 > s->len)
+	if (base + n > s->len)
 		return;
-	memcpy(s->bytes + base + at, &value, n);
-	if (tape_one_in(t, 4))
+	memcpy(s->bytes + base + at, &value, which < 2 ? fields[field][1] : 8);
+	if (tape_one_in(t, 4) || n == 128)
 		return;
-	reseal(s->bytes + base, 256, which < 2 ? 64 : 248);
+	reseal(s->bytes + base, n, which < 2 ? 64 : 248);
 }
 
 /* --- checks -------------------------------------------------------------------------------------- */
@@ -153,15 +156,34 @@ static void change(struct tape *t, struct sample *s)
 	fm_label_free(area);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+static size_t some_len(struct tape *t)
 {
 	static const size_t lens[] = { 1024, 1028, 1536, 2048, 4096, ROOM };
+
+	if (tape_one_in(t, 32))
+		return LARGE;
+	return tape_one_in(t, 2) ? 1024 + tape_below(t, ROOM - 1023) : lens[tape_below(t, 6)];
+}
+
+static void note_shape(struct sample *s)
+{
+	struct fm_label_area *area;
+
+	TAPE_CHECK(!fm_label_parse(&area, s->bytes, s->len, 0, NULL));
+	s->index_len = fm_label_info(area)->index_len;
+	s->slot_len = fm_label_info(area)->slot_len;
+	TAPE_CHECK(fm_label_info(area)->current == 0 && !fm_label_finding(area, 0));
+	fm_label_free(area);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
 	struct tape t = { bytes, len };
 	struct sample s;
 	struct fm_label_area *area;
 	uint8_t *copy;
 
-	s.len = lens[tape_below(&t, 6)];
+	s.len = some_len(&t);
 	s.bytes = calloc(1, s.len);
 	copy = malloc(s.len);
 	s.medium = (struct fm_label_medium){
@@ -173,6 +195,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		.sync = sync_nothing,
 	};
 	TAPE_CHECK(!fm_label_init(&s.medium, 1 + tape_below(&t, 2), NULL));
+	note_shape(&s);
 	for (unsigned n = tape_below(&t, 12); n > 0; n--)
 		change(&t, &s);
 	for (unsigned n = tape_below(&t, 5); n > 0; n--)
