@@ -161,25 +161,34 @@ static int flush(struct apply *a, const struct fm_reset_step *s, struct fm_reset
 	return rc ? rc : persist(a, s);
 }
 
-/* Flash is erased by its chips, which keep its image up with it. */
-static int erase(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
+/* A device that has more than the bytes does it: an image, media errors. False: there is none. */
+static bool sanitize(struct apply *a, const struct fm_reset_step *s, int *rc)
 {
 	struct fm_dev *dev;
-	int rc;
 
-	r->written = s->size;
 	fm_machine_foreach_dev (a->machine, dev) {
 		if (!dev->ops.sanitize || !fmi_dev_keeps_in(dev, s->object))
 			continue;
 		fm_dev_lock(dev);
-		rc = fm_dev_sanitize(dev, a->err);
+		*rc = fm_dev_sanitize(dev, a->err);
 		/* Into its image, past what writes behind. */
-		if (!rc)
-			rc = fm_dev_flush(dev, a->err);
+		if (!*rc)
+			*rc = fm_dev_flush(dev, a->err);
 		fm_dev_unlock(dev);
 		a->report.effects |= FM_EFF_REMAP;
-		return rc;
+		return true;
 	}
+	return false;
+}
+
+/* Flash is erased by its chips, which keep its image up with it. */
+static int erase(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
+{
+	int rc;
+
+	r->written = s->size;
+	if (sanitize(a, s, &rc))
+		return rc;
 	memset((uint8_t *)fm_block_ptr(s->object) + s->start, 0xff, (size_t)s->size);
 	if (fm_dirty_mark(fm_block_dirty(s->object), s->start, s->size))
 		a->report.effects |= FM_EFF_DIRTY;
@@ -190,7 +199,14 @@ static int zero(struct apply *a, const struct fm_reset_step *s, struct fm_reset_
 		enum fm_reset_pages pages)
 {
 	struct fmi_cleared done = { .written = 0 };
+	int rc;
 
+	/* An NVDIMM also forgets its media errors; it is one block, labels too. */
+	if (s->role == FM_ROLE_NVDIMM && s->size == fm_block_len(s->object) &&
+	    sanitize(a, s, &rc)) {
+		r->written = rc ? 0 : s->size;
+		return rc;
+	}
 	fmi_clear_zero(s->object, s->start, s->size, pages, &done);
 	r->written = done.written;
 	r->released = done.released;
