@@ -181,25 +181,26 @@ const struct fm_label_finding *fm_label_finding(const struct fm_label_area *area
 	return n < area->nfindings ? &area->findings[n] : NULL;
 }
 
-/* The end of a label that claims bytes of [dpa, dpa + size), or 0. */
-static uint64_t claimed(const struct fm_label_area *area, uint64_t dpa, uint64_t size)
+/* Does a label claim bytes of [dpa, dpa + size)? *last is the last byte of it, which may be 2^64 - 1. */
+static bool claimed(const struct fm_label_area *area, uint64_t dpa, uint64_t size, uint64_t *last)
 {
 	for (size_t i = 0; i < area->nlabels; i++) {
 		const struct fm_label *l = &area->labels[i];
 
 		if (!l->valid || !l->rawsize || fmi_wraps(l->dpa, l->rawsize))
 			continue;
-		if (l->dpa < dpa + size && dpa < l->dpa + l->rawsize)
-			return l->dpa + l->rawsize;
+		*last = l->dpa + (l->rawsize - 1);
+		if (l->dpa <= dpa + (size - 1) && dpa <= *last)
+			return true;
 	}
-	return 0;
+	return false;
 }
 
 int fm_label_find_dpa(const struct fm_label_area *area, uint64_t pmem_len, uint64_t size,
 		      uint64_t align, uint64_t *dpa, struct fm_error *err)
 {
 	uint64_t at = 0;
-	uint64_t end;
+	uint64_t last;
 
 	if (!size || !fmi_is_pow2(align))
 		return fm_error_set(
@@ -207,14 +208,13 @@ int fm_label_find_dpa(const struct fm_label_area *area, uint64_t pmem_len, uint6
 			"label area: size 0x%llx align 0x%llx, expected some, and a power of two",
 			(unsigned long long)size, (unsigned long long)align);
 	while (fmi_in_range(at, size, pmem_len)) {
-		end = claimed(area, at, size);
-		if (!end) {
+		if (!claimed(area, at, size, &last)) {
 			*dpa = at;
 			return 0;
 		}
-		if (end > pmem_len || end > UINT64_MAX - align)
+		if (last >= pmem_len || last > UINT64_MAX - align)
 			break;
-		at = fmi_align_up(end, align);
+		at = fmi_align_up(last + 1, align);
 	}
 	return fm_error_set(err, FM_ERR_NOSPACE, 0,
 			    "label area: no 0x%llx free bytes in a row, of 0x%llx",

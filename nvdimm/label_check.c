@@ -154,9 +154,13 @@ static int by_uuid(const void *x, const void *y)
 static int check_overlaps(struct fm_label_area *a, const struct fm_label **list, size_t count)
 {
 	const struct fm_label *last = NULL;
+	size_t in_order = 1;
 	int rc = 0;
 
-	qsort(list, count, sizeof(const struct fm_label *), by_dpa);
+	while (in_order < count && list[in_order - 1]->dpa <= list[in_order]->dpa)
+		in_order++;
+	if (in_order < count)
+		qsort(list, count, sizeof(const struct fm_label *), by_dpa);
 	for (size_t i = 0; i < count && !rc; i++) {
 		const struct fm_label *l = list[i];
 
@@ -172,10 +176,48 @@ static int check_overlaps(struct fm_label_area *a, const struct fm_label **list,
 	return rc;
 }
 
+static size_t hash(const struct fm_label *l, size_t bits)
+{
+	uint64_t h = (fmi_le64(l->uuid) ^ fmi_le64(l->uuid + 8) * 31) + l->position;
+
+	return (size_t)((h * UINT64_C(0x9e3779b97f4a7c15) >> 32) * bits >> 32);
+}
+
+/*
+ * Leave in the list those only whose hash another one has as well: few have one by chance, where 16 times as
+ * many bits as labels are there. False: out of memory.
+ */
+static bool keep_suspects(const struct fm_label **list, size_t *count)
+{
+	size_t bits = 16 * *count, words = bits / 64 + 1, kept = 0;
+	uint64_t *once = calloc(2 * words, sizeof(*once)), *twice = once + words;
+
+	if (!once)
+		return false;
+	for (size_t i = 0; i < *count; i++) {
+		size_t h = hash(list[i], bits);
+		uint64_t bit = UINT64_C(1) << h % 64;
+
+		twice[h / 64] |= once[h / 64] & bit;
+		once[h / 64] |= bit;
+	}
+	for (size_t i = 0; i < *count; i++) {
+		size_t h = hash(list[i], bits);
+
+		if (twice[h / 64] >> h % 64 & 1)
+			list[kept++] = list[i];
+	}
+	free(once);
+	*count = kept;
+	return true;
+}
+
 static int check_duplicates(struct fm_label_area *a, const struct fm_label **list, size_t count)
 {
 	int rc = 0;
 
+	if (!keep_suspects(list, &count))
+		return FM_ERR_NOMEM;
 	qsort(list, count, sizeof(const struct fm_label *), by_uuid);
 	for (size_t i = 1; i < count && !rc; i++) {
 		if (!memcmp(list[i]->uuid, list[i - 1]->uuid, 16) &&

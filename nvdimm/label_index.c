@@ -7,23 +7,40 @@
 #include <stdio.h>
 #include <string.h>
 
+/*
+ * lo += word, hi += lo, for each word; of hi only 32 bits count. Four at a time, so that only every fourth
+ * addition waits for the one before.
+ */
+static void add_words(const uint8_t *p, size_t words, uint32_t *lo, uint32_t *hi)
+{
+	uint32_t l = *lo, h = *hi;
+
+	for (; words >= 4; words -= 4, p += 16) {
+		uint32_t a = fmi_le32(p), b = fmi_le32(p + 4);
+		uint32_t c = fmi_le32(p + 8), d = fmi_le32(p + 12);
+
+		h += 4 * l + (4 * a + 3 * b) + (2 * c + d);
+		l += (a + b) + (c + d);
+	}
+	for (; words; words--, p += 4) {
+		l += fmi_le32(p);
+		h += l;
+	}
+	*lo = l;
+	*hi = h;
+}
+
 uint64_t fmi_fletcher64(const uint8_t *p, size_t len, size_t zeroed)
 {
-	uint32_t lo = 0;
-	uint64_t hi = 0;
-	size_t i;
+	size_t words = len / 4, before = fmi_min_u64(zeroed / 4, words);
+	size_t zeros = fmi_min_u64(2, words - before);
+	uint32_t lo = 0, hi = 0;
 
-	for (i = 0; i < zeroed && i + 4 <= len; i += 4) {
-		lo += fmi_le32(p + i);
-		hi += lo;
-	}
-	for (; i < zeroed + 8 && i + 4 <= len; i += 4)
-		hi += lo;
-	for (; i + 4 <= len; i += 4) {
-		lo += fmi_le32(p + i);
-		hi += lo;
-	}
-	return hi << 32 | lo;
+	add_words(p, before, &lo, &hi);
+	hi += (uint32_t)zeros * lo;
+	before += zeros;
+	add_words(p + 4 * before, words - before, &lo, &hi);
+	return (uint64_t)hi << 32 | lo;
 }
 
 bool fmi_label_shape(uint64_t area_len, uint32_t slot_len, struct fmi_label_shape *out)

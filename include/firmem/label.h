@@ -159,7 +159,10 @@ FM_API uint64_t fm_label_cookie(unsigned version, const struct fm_label_mapping 
 
 /* --- changes ------------------------------------------------------------------------------------- */
 
-/* Where an area is. write() shows in `bytes` at once; what a sync() covered outlives a crash. */
+/*
+ * Where an area is. write() shows in `bytes` at once; what a sync() covered outlives a crash. The media of an
+ * array have one struct_size, and no area is in it twice: FM_ERR_ARG.
+ */
 struct fm_label_medium {
 	size_t struct_size; /* sizeof(struct fm_label_medium) */
 	const void *bytes;
