@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flushes by range beside a sync of the whole file; reading a label area beside one pass of its checksum;
- * states of a label area checked here beside a process for each. The file is in the current folder, which
- * should be on a disk.
+ * Flushes by range beside a sync of the whole file, and flushes at once beside one by one. The file is in the
+ * current folder, which should be on a disk.
  */
 #include "bench/bench.h"
 
 #include <firmem/block.h>
-#include <firmem/label.h>
 #include <firmem/nvdimm.h>
 #include <firmem/nvdimm_image.h>
 
 #include <fcntl.h>
-#include <spawn.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,8 +23,8 @@
 #define SIZE (512 * MIB)
 #define DIRTY (256 * MIB)
 #define PAGE 4096u
-#define RUNS 5
-#define AREA (128u << 10)
+#define RUNS 9
+#define MANY 31 /* where both sides do the same work, and noise is all the difference */
 
 static void must(int code, const struct fm_error *err)
 {
@@ -53,15 +52,16 @@ struct disk {
 	int fd;
 };
 
-static void disk_open(struct disk *d)
+static void disk_open(struct disk *d, uint64_t size, const struct fm_io *io)
 {
-	struct fm_nvdimm_image_config image = { sizeof(image), .path = d->path, .pmem_len = SIZE };
+	struct fm_nvdimm_image_config image = { sizeof(image), .path = d->path, .pmem_len = size };
 	struct fm_block_config mem = { sizeof(mem),
 				       .name = "nv",
 				       .role = FM_ROLE_NVDIMM,
 				       .backing = FM_BACKING_FILE,
 				       .flags = FM_BLOCK_SHARED,
-				       .path = d->path };
+				       .path = d->path,
+				       .io = io };
 	struct fm_nvdimm_config cfg = { sizeof(cfg) };
 	struct fm_error err;
 
@@ -123,10 +123,10 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double v[RUNS])
+static double median(double *v, size_t n)
 {
-	qsort(v, RUNS, sizeof(v[0]), by_value);
-	return v[RUNS / 2];
+	qsort(v, n, sizeof(v[0]), by_value);
+	return v[n / 2];
 }
 
 static void one_page(struct bench *b, struct disk *d)
@@ -144,148 +144,144 @@ static void one_page(struct bench *b, struct disk *d)
 		d->ptr[0]++;
 		theirs[i] = time_fsync(d);
 	}
-	bench_ratio(b, "nvdimm: flush of a page, 256 MiB dirty beside", median(ours),
-		    "fsync of the file", median(theirs), "ns", 1.0 / 30);
+	bench_ratio(b, "nvdimm: flush of a page, 256 MiB dirty beside", median(ours, RUNS),
+		    "fsync of the file", median(theirs, RUNS), "ns", 1.0 / 30);
 }
 
-static void scattered(struct bench *b, struct disk *d)
+/* Pages all over the first half of the file; what is dirty beside them is in the second. */
+static void scatter(struct disk *d, bool beside)
+{
+	settle(d);
+	if (beside)
+		dirty(d, DIRTY, DIRTY, PAGE);
+	dirty(d, 0, DIRTY, DIRTY / 64);
+}
+
+static void scattered(struct bench *b, struct disk *d, bool beside, double bound)
 {
 	struct fm_persist_span spans[64];
-	double ours[RUNS], theirs[RUNS];
+	double ours[MANY], theirs[MANY];
+	int runs = beside ? RUNS : MANY;
 
 	for (size_t i = 0; i < 64; i++)
-		spans[i] = (struct fm_persist_span){ .off = i * (SIZE / 64), .len = PAGE };
-	for (int i = 0; i < RUNS; i++) {
-		settle(d);
-		dirty(d, 0, SIZE, SIZE / 64);
-		ours[i] = time_flush(d, spans, 64);
-		settle(d);
-		dirty(d, 0, SIZE, SIZE / 64);
-		theirs[i] = time_fsync(d);
+		spans[i] = (struct fm_persist_span){ .off = i * (DIRTY / 64), .len = PAGE };
+	/* In turns, and each in turn the first. */
+	for (int i = 0; i < 2 * runs; i++) {
+		scatter(d, beside);
+		if ((i + i / 2) % 2)
+			ours[i / 2] = time_flush(d, spans, 64);
+		else
+			theirs[i / 2] = time_fsync(d);
 	}
-	bench_ratio(b, "nvdimm: flush of 64 scattered pages", median(ours), "fsync of the file",
-		    median(theirs), "ns", 1.1);
+	bench_ratio(b,
+		    beside ? "nvdimm: flush of 64 pages, 256 MiB dirty beside"
+			   : "nvdimm: flush of 64 pages, nothing beside",
+		    median(ours, (size_t)runs), "fsync of the file", median(theirs, (size_t)runs),
+		    "ns", bound);
 }
 
-/* --- labels -------------------------------------------------------------------------------------- */
+/* --- flushes at once ------------------------------------------------------------------------------- */
 
-struct area {
-	uint8_t bytes[AREA];
-	struct fm_label_medium medium;
-	uint64_t sum;
-};
+#define GUESTS 16u
 
-static int put(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
+/* A seam whose first sync lasts until all the others have asked for theirs. */
+static struct {
+	struct fm_io_ops ops;
+	struct fm_io io;
+	struct fm_dev *dev;
+	atomic_int tids[GUESTS];
+	bool wait;
+} gate;
+
+/* Does the thread sleep? In a flush it then waits for the sync of another one. */
+static bool sleeps(int tid)
 {
-	memcpy((uint8_t *)ctx + off, bytes, len);
-	return 0;
+	char path[64], state = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = tid ? fopen(path, "r") : NULL;
+	if (!file)
+		return false;
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(file);
+	return state == 'S';
 }
 
-static int nothing(void *ctx, uint64_t off, uint64_t len, struct fm_error *err)
+static int gate_msync(void *ctx, void *addr, size_t len)
 {
-	return 0;
+	unsigned quiet = 0; /* how often all slept, one look after the other */
+
+	while (gate.wait && quiet < 3) {
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < GUESTS; i++)
+			n += sleeps(atomic_load(&gate.tids[i]));
+		quiet = n == GUESTS - 1 ? quiet + 1 : 0;
+		usleep(1000);
+	}
+	gate.wait = false;
+	return fm_io_posix()->ops->msync(NULL, addr, len);
 }
 
-static void fill(struct area *a, size_t len)
+static void *guest(void *arg)
 {
-	struct fm_label l = { .nlabel = 1, .rawsize = 1, .lbasize = 512 };
+	size_t i = (size_t)arg;
+	const struct fm_persist_span span = { .off = i * PAGE, .len = PAGE };
 	struct fm_error err;
 
-	a->medium = (struct fm_label_medium){ sizeof(a->medium), a->bytes, len,    0,
-					      a->bytes,          put,      nothing };
-	must(fm_label_init(&a->medium, FM_LABEL_V1_2, &err), &err);
-	for (uint32_t i = 1;; i++) {
-		memcpy(l.uuid, &i, sizeof(i));
-		l.dpa = i;
-		if (fm_label_add(&a->medium, 1, &l, &err) == FM_ERR_NOSPACE)
-			break;
-	}
+	atomic_store(&gate.tids[i], (int)syscall(SYS_gettid));
+	must(fm_nvdimm_flush(gate.dev, &span, 1, &err), &err);
+	return NULL;
 }
 
-static void parse(void *ctx, uint64_t n)
+static uint64_t syncs_of(bool at_once)
 {
-	struct area *a = ctx;
-	struct fm_label_area *area;
-	struct fm_error err;
+	struct fm_nvdimm_health before, after;
+	pthread_t threads[GUESTS];
 
-	while (n--) {
-		must(fm_label_parse(&area, a->bytes, a->medium.len, 0, &err), &err);
-		a->sum += fm_label_info(area)->used;
-		fm_label_free(area);
-	}
-}
-
-static void checksum(void *ctx, uint64_t n)
-{
-	struct area *a = ctx;
-
-	while (n--) {
-		uint32_t lo = 0;
-		uint64_t hi = 0;
-
-		for (size_t i = 0; i < a->medium.len; i += 4) {
-			uint32_t word;
-
-			memcpy(&word, a->bytes + i, 4);
-			lo += word;
-			hi += lo;
-		}
-		a->sum += hi << 32 | lo;
-	}
-}
-
-#ifdef FIRMEM_COMMAND
-extern char **environ;
-
-/* A process for each state, which reads it from a file. */
-static void spawn(void *ctx, uint64_t n)
-{
-	struct area *a = ctx;
-	char path[] = "/dev/shm/firmem-bench-label";
-	char command[] = FIRMEM_COMMAND, words[3][8] = { "nvdimm", "labels", "check" };
-	char *argv[] = { command, words[0], words[1], words[2], path, NULL };
-	posix_spawn_file_actions_t actions;
-	int status;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	while (n--) {
-		FILE *file = fopen(path, "wb");
-		pid_t pid;
-
-		if (!file || fwrite(a->bytes, 1, a->medium.len, file) != a->medium.len ||
-		    fclose(file) || posix_spawn(&pid, command, &actions, NULL, argv, environ))
+	fm_nvdimm_get_health(gate.dev, &before);
+	gate.wait = at_once;
+	for (size_t i = 0; i < GUESTS; i++) {
+		atomic_store(&gate.tids[i], 0);
+		if (pthread_create(&threads[i], NULL, guest, (void *)i))
 			exit(2);
-		if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
-		    WEXITSTATUS(status) > 1)
-			exit(2);
+		if (!at_once)
+			pthread_join(threads[i], NULL);
 	}
-	posix_spawn_file_actions_destroy(&actions);
-	unlink(path);
+	for (size_t i = 0; i < GUESTS && at_once; i++)
+		pthread_join(threads[i], NULL);
+	fm_nvdimm_get_health(gate.dev, &after);
+	return after.syncs - before.syncs;
 }
-#endif
+
+static void at_once(struct bench *b)
+{
+	struct disk d;
+
+	gate.ops = *fm_io_posix()->ops;
+	gate.ops.msync = gate_msync;
+	gate.ops.write_out = NULL;
+	gate.io.ops = &gate.ops;
+	disk_open(&d, 2 * MIB, &gate.io);
+	gate.dev = d.dev;
+	bench_ratio(b, "nvdimm: syncs of 16 flushes at once", (double)syncs_of(true),
+		    "of 16 one by one", (double)syncs_of(false), "", 2.0 / GUESTS);
+	disk_close(&d);
+}
 
 int main(int argc, char **argv)
 {
-	static struct area large, small;
 	struct disk d;
 	struct bench b;
 
 	bench_init(&b, argc, argv);
-	fill(&large, AREA);
-	fill(&small, 1024);
-	bench_compare(&b,
-		      &(struct bench_side){ "label: read 128 KiB, 509 labels", parse, &large, 50 },
-		      &(struct bench_side){ "one pass of the checksum", checksum, &large, 50 }, 3);
-#ifdef FIRMEM_COMMAND
-	bench_compare(&b,
-		      &(struct bench_side){ "label: a state of 1 KiB, checked here", parse, &small,
-					    5000 },
-		      &(struct bench_side){ "a process for a state", spawn, &small, 20 }, 0.01);
-#endif
-	disk_open(&d);
+	at_once(&b);
+	disk_open(&d, SIZE, NULL);
 	one_page(&b, &d);
-	scattered(&b, &d);
+	scattered(&b, &d, true, 1);
+	scattered(&b, &d, false, 1.1);
 	disk_close(&d);
 	return bench_end(&b);
 }

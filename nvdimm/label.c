@@ -85,7 +85,7 @@ static int read_labels(struct fm_label_area *a, const uint8_t *bytes,
 	a->info.used = used;
 	if (!used)
 		return 0;
-	a->labels = calloc(used, sizeof(*a->labels));
+	a->labels = malloc(used * sizeof(*a->labels));
 	if (!a->labels)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "label area: out of memory");
 	for (uint32_t slot = 0; slot < a->info.nslot; slot++) {

@@ -19,6 +19,7 @@ BELOW = {
     "nvdimm": ("devices",),
     "measure": (),
     "powercut": ("devices", "rom", "flash", "nvdimm"),
+    "bench": ("powercut",),  # the crash model, which is a test's and is measured as such
 }
 
 # A library's headers, and where exactly one file may include them.
