@@ -183,6 +183,9 @@ static void start(struct rename *r, fmi_store_check *check)
 	r->most = UINT64_MAX;
 }
 
+#ifdef FIRMEM_COMMAND
+extern char **environ;
+
 /* `n` states, in whole renames. */
 static void states_here(void *ctx, uint64_t n)
 {
@@ -191,9 +194,6 @@ static void states_here(void *ctx, uint64_t n)
 	for (r->states = 0; r->states < n;)
 		play(r);
 }
-
-#ifdef FIRMEM_COMMAND
-extern char **environ;
 
 /* A process, which reads the image from a file. */
 static int in_a_process(void *ctx, const uint8_t *image, size_t len)
