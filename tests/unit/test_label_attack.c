@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Label areas of every size, index blocks whose sums are right and whose fields are not, edges of 2^64. */
 #include "tests/unit/label_unit.h"
+#include "tests/unit/rng.h"
 
 #include "devices/bytes.h"
 
@@ -253,6 +254,74 @@ static void slots_of_128_bytes_may_be_of_version_1_2(void **state)
 	fm_label_free(area);
 }
 
+/* --- labels in any order --------------------------------------------------------------------------- */
+
+#define LABELS 100u
+
+static unsigned findings_of(const struct fm_label_area *area, enum fm_label_finding_kind kind)
+{
+	const struct fm_label_finding *f;
+	unsigned count = 0;
+
+	for (size_t i = 0; (f = fm_label_finding(area, i)); i++)
+		count += f->kind == kind;
+	return count;
+}
+
+/* Is `l` in the bytes of one that begins before it, or is it the second of its kind? */
+static bool overlaps(const struct fm_label *all, const struct fm_label *l)
+{
+	for (const struct fm_label *o = all; o < all + LABELS; o++) {
+		if (o != l && (o->dpa < l->dpa || (o->dpa == l->dpa && o < l)) &&
+		    l->dpa - o->dpa < o->rawsize)
+			return true;
+	}
+	return false;
+}
+
+static bool repeats(const struct fm_label *all, const struct fm_label *l)
+{
+	for (const struct fm_label *o = all; o < l; o++) {
+		if (!memcmp(o->uuid, l->uuid, 16) && o->position == l->position)
+			return true;
+	}
+	return false;
+}
+
+static void labels_in_any_order_have_the_findings_of_every_pair(void **state)
+{
+	static struct fm_label all[LABELS];
+	struct rng r = { 5 };
+
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned overlap = 0, repeat = 0, spread = round % 2 ? 4000 : 100;
+		struct fm_label_area *area;
+
+		memory_make(&m, 32768, FM_LABEL_V1_2);
+		for (uint32_t i = 0; i < LABELS; i++) {
+			all[i] = label_number(0, "x", FM_LABEL_V1_2);
+			fmi_put_le32(all[i].uuid, rng_below(&r, spread));
+			all[i].nlabel = 2;
+			all[i].position = (uint16_t)rng_below(&r, 2);
+			all[i].named_slot = i;
+			all[i].rawsize = 1 + rng_below(&r, 64);
+			all[i].dpa = round % 3 ? rng_below(&r, 64 * spread) : 64 * i;
+			fm_label_encode(&all[i], 256, m.bytes + 512 + 256 * i);
+			m.bytes[72 + i / 8] &= (uint8_t) ~(1u << i % 8);
+		}
+		reseal_index(m.bytes, 256);
+		for (uint32_t i = 0; i < LABELS; i++) {
+			overlap += overlaps(all, &all[i]);
+			repeat += repeats(all, &all[i]);
+		}
+		area = area_of(&m);
+		assert_int_equal(fm_label_info(area)->used, LABELS);
+		assert_int_equal(findings_of(area, FM_LABEL_OVERLAP), overlap);
+		assert_int_equal(findings_of(area, FM_LABEL_DUPLICATE), repeat);
+		fm_label_free(area);
+	}
+}
+
 /* --- the edge of 2^64 ------------------------------------------------------------------------------ */
 
 static void a_label_that_ends_at_2_to_the_64_claims_its_bytes(void **state)
@@ -282,6 +351,15 @@ static void a_label_that_ends_at_2_to_the_64_claims_its_bytes(void **state)
 	assert_int_equal(dpa, 0);
 	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, l.dpa, 1, &dpa, NULL), FM_ERR_NOSPACE);
 	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, UINT64_MAX, 1ull << 63, &dpa, NULL),
+			 FM_ERR_NOSPACE);
+	fm_label_free(area);
+	/* Once the rest is taken too there is nothing, at the end either. */
+	other = label_number(2, "rest", FM_LABEL_V1_2);
+	other.dpa = 0;
+	other.rawsize = l.dpa - 1;
+	assert_int_equal(fm_label_add(&m.medium, 1, &other, NULL), 0);
+	assert_int_equal(fm_label_parse(&area, m.bytes, 4096, 0, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, 4096, 4096, &dpa, NULL),
 			 FM_ERR_NOSPACE);
 	fm_label_free(area);
 }
@@ -389,6 +467,7 @@ int main(void)
 		cmocka_unit_test(fewer_slots_than_fit_are_all_that_is_used),
 		cmocka_unit_test(of_blocks_of_two_versions_those_of_128_bytes_count),
 		cmocka_unit_test(slots_of_128_bytes_may_be_of_version_1_2),
+		cmocka_unit_test(labels_in_any_order_have_the_findings_of_every_pair),
 		cmocka_unit_test(a_label_that_ends_at_2_to_the_64_claims_its_bytes),
 		cmocka_unit_test(numbers_beyond_2_to_the_63_are_numbers),
 		cmocka_unit_test(a_later_callers_media_are_as_far_apart_as_they_are),
