@@ -18,6 +18,7 @@ struct memory {
 	unsigned index;
 	enum fm_role role;
 	uint64_t file_off; /* in options->ram_path */
+	bool secure; /* only the secure world has it */
 };
 
 /* Bytes of the longest path that a walk lets pass, and of a little more text behind it. */
@@ -37,6 +38,7 @@ struct builder {
 	size_t room;
 	struct fm_machine *machine;
 	struct fm_space *space;
+	struct fm_space *secure; /* NULL until something is to be in it */
 };
 
 /* Put the source and the place before a message that names neither. */
@@ -54,6 +56,11 @@ static int blame(struct fm_error *err, const char *source, const char *where)
 static int no_memory(const struct builder *b, struct fm_error *err)
 {
 	return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", b->source);
+}
+
+static bool is_secure(const struct fm_fdt_node *node)
+{
+	return !(node->worlds & FMI_FDT_NORMAL);
 }
 
 /* --- which nodes --------------------------------------------------------------------------- */
@@ -110,6 +117,7 @@ static int note_memory(struct builder *b, const struct fm_fdt_node *node, unsign
 		b->memory = grown;
 		b->room = room;
 	}
+	m.secure = is_secure(node);
 	m.role = fm_fdt_node_has(node, "hotpluggable") ? FM_ROLE_DIMM : FM_ROLE_RAM;
 	b->memory[b->nmemory++] = m;
 	return 0;
@@ -178,19 +186,53 @@ static int check_apart(const struct builder *b, struct fm_error *err)
 	return 0;
 }
 
+static int new_space(struct builder *b, const char *name, struct fm_space **out,
+		     struct fm_error *err)
+{
+	const struct fm_space_config cfg = { .struct_size = sizeof(cfg),
+					     .name = name,
+					     .flags = b->options->space_flags };
+	struct fm_space *space;
+	int rc = fm_space_new(&space, &cfg, err);
+
+	if (rc)
+		return rc;
+	rc = fm_machine_add_space(b->machine, space, err);
+	if (rc)
+		fm_space_free(space);
+	else
+		*out = space;
+	return rc;
+}
+
+/* The space of one of the worlds, made when it is first needed. */
+static int space_of(struct builder *b, bool secure, struct fm_space **out, struct fm_error *err)
+{
+	int rc = 0;
+
+	if (secure && !b->secure)
+		rc = new_space(b, "secure-memory", &b->secure, err);
+	if (!rc)
+		*out = secure ? b->secure : b->space;
+	return rc;
+}
+
 /* A block, its device and its window, owned by the machine. */
 static int add_memory(struct builder *b, const struct memory *m, struct fm_error *err)
 {
 	char name[32];
+	struct fm_space *space = NULL;
 	struct fm_block *block;
 	struct fm_dev *dev;
-	int rc;
 	struct fm_block_config c = { .struct_size = sizeof(c),
 				     .name = name,
 				     .role = m->role,
 				     .backing = b->options->ram_backing,
 				     .len = m->len };
+	int rc = space_of(b, m->secure, &space, err);
 
+	if (rc)
+		return rc;
 	snprintf(name, sizeof(name), "memory@%llx", (unsigned long long)m->gpa);
 	if (b->options->ram_path) {
 		c.backing = FM_BACKING_FILE;
@@ -221,7 +263,7 @@ static int add_memory(struct builder *b, const struct memory *m, struct fm_error
 		return rc;
 	}
 	return fm_space_add(
-		b->space,
+		space,
 		&(struct fm_window_config){
 			.struct_size = sizeof(struct fm_window_config), .dev = dev, .gpa = m->gpa },
 		NULL, err);
@@ -256,12 +298,16 @@ static int build_bound(const struct fm_fdt_node *node, void *ctx, struct fm_erro
 {
 	struct builder *b = ctx;
 	const struct fm_fdt_binding *binding;
+	struct fm_space *space = NULL;
 	int rc = find_binding(b, node, &binding, err);
 
 	if (rc || !binding)
 		return rc;
+	rc = space_of(b, is_secure(node), &space, err);
+	if (rc)
+		return rc;
 	*err = (struct fm_error){ .code = 0 };
-	rc = binding->build(node, b->machine, b->space, binding->ctx, err);
+	rc = binding->build(node, b->machine, space, binding->ctx, err);
 	if (!rc)
 		return 0;
 	if (!err->code)
@@ -292,25 +338,42 @@ static int choose_name(const struct builder *b, struct fmi_fdt_tree *tree, const
 
 static int new_machine(struct builder *b, const char *name, struct fm_error *err)
 {
-	const struct fm_space_config cfg = { .struct_size = sizeof(cfg),
-					     .name = "memory",
-					     .flags = b->options->space_flags };
 	int rc = fm_machine_new(&b->machine, name, err);
 
-	if (rc)
-		return rc;
-	rc = fm_space_new(&b->space, &cfg, err);
-	if (rc)
-		return rc;
-	rc = fm_machine_add_space(b->machine, b->space, err);
-	if (rc)
-		fm_space_free(b->space);
+	return rc ? rc : new_space(b, "memory", &b->space, err);
+}
+
+/* The secure world also sees all that the normal one does. */
+static int share_windows(struct builder *b, struct fm_error *err)
+{
+	int rc = 0;
+
+	if (!b->secure)
+		return 0;
+	fm_space_begin(b->secure);
+	for (struct fm_window *w = NULL; !rc && (w = fm_space_next_window(b->space, w));) {
+		const struct fm_window_config cfg = { .struct_size = sizeof(cfg),
+						      .name = fm_window_name(w),
+						      .dev = fm_window_dev(w),
+						      .gpa = fm_window_gpa(w),
+						      .dev_off = fm_window_dev_off(w),
+						      .len = fm_window_len(w),
+						      .priority = fm_window_priority(w),
+						      .disabled = !fm_window_enabled(w) };
+
+		rc = fm_space_add(b->secure, &cfg, NULL, err);
+	}
+	if (!rc)
+		return fm_space_commit(b->secure, err);
+	fm_space_abort(b->secure);
 	return rc;
 }
 
 static int build(struct builder *b, struct fm_error *err)
 {
-	struct fmi_fdt_tree tree = { .blob = b->blob, .source = b->source };
+	struct fmi_fdt_tree tree = { .blob = b->blob,
+				     .source = b->source,
+				     .secure = b->options->secure };
 	const char *name;
 	int rc = choose_name(b, &tree, &name, err);
 
@@ -327,7 +390,7 @@ static int build(struct builder *b, struct fm_error *err)
 		rc = build_memory(b, err);
 	if (!rc)
 		rc = fmi_fdt_walk(&tree, build_bound, b, err);
-	return rc;
+	return rc ? rc : share_windows(b, err);
 }
 
 static int check_arguments(struct fm_machine **out, const void *blob,
@@ -394,4 +457,32 @@ int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
 	}
 	*out = b.machine;
 	return 0;
+}
+
+int fm_fdt_visit(const void *blob, size_t len, const char *source, fmi_fdt_visit_fn *visit,
+		 void *ctx, struct fm_error *err)
+{
+	struct fmi_fdt_tree tree = { .source = source ? source : "device tree" };
+	const struct fm_fdt_node root = { .tree = &tree, .worlds = FMI_FDT_NORMAL };
+	struct fm_error inner = { .code = 0 };
+	void *bytes;
+	int rc;
+
+	if (!blob || !visit)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_fdt_visit: %s is NULL",
+				    blob ? "visit" : "blob");
+	tree.blob = bytes = copy(blob, len);
+	if (!bytes)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", tree.source);
+	rc = fmi_fdt_check(bytes, len, tree.source, &inner);
+	if (!rc) {
+		memcpy(tree.path, "/", 2);
+		rc = visit(&root, ctx, &inner);
+	}
+	if (rc >= 0)
+		rc = fmi_fdt_walk(&tree, visit, ctx, &inner);
+	free(bytes);
+	if (rc < 0 && err)
+		*err = inner;
+	return rc < 0 ? rc : 0;
 }

@@ -149,6 +149,17 @@ int fmi_fdt_number(const struct fm_fdt_node *node, const char *name, uint64_t *v
 	return 0;
 }
 
+int fm_fdt_node_compatible(const struct fm_fdt_node *node, const char *wanted, struct fm_error *err)
+{
+	const char *text = NULL;
+	bool found = false;
+	int rc;
+
+	while ((rc = fmi_fdt_next_text(node, "compatible", &text, err)) > 0)
+		found |= !strcmp(text, wanted);
+	return rc < 0 ? rc : found;
+}
+
 /* --- addresses ----------------------------------------------------------------------------- */
 
 /*
@@ -322,4 +333,83 @@ int fm_fdt_node_reg(const struct fm_fdt_node *node, unsigned index, uint64_t *ad
 	*addr = at;
 	*len = size;
 	return 0;
+}
+
+/* --- windows of a PCI host bridge -------------------------------------------------------------- */
+
+#define PCI_ADDRESS 3u /* cells of an address on the bus: space and flags, then 64 bits */
+#define PCI_SIZE 2u
+
+static int expect_cells(const struct fm_fdt_node *bus, const char *name, uint32_t expected,
+			struct fm_error *err)
+{
+	uint32_t value;
+	int rc = fm_fdt_node_u32(bus, name, &value, err);
+
+	if (rc)
+		return rc == FM_ERR_NOT_FOUND ? missing(err, FM_ERR_FORMAT, bus, name) : rc;
+	if (value != expected)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, bus, name, "%u, expected %u of a PCI bus",
+				    value, expected);
+	return 0;
+}
+
+static int check_pci_range(const struct fm_fdt_node *node, const char *what, unsigned above,
+			   const struct fm_fdt_pci_range *r, struct fm_error *err)
+{
+	bool narrow = r->space != FM_FDT_PCI_MEM64;
+
+	if (!r->len)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, node, what,
+				    "0 bytes at 0x%llx, expected at least 1",
+				    (unsigned long long)r->gpa);
+	if (leaves(r->pci, r->len, narrow ? 1 : 2) || leaves(r->gpa, r->len, above))
+		return fmi_fdt_fail(err, FM_ERR_RANGE, node, what,
+				    "0x%llx bytes at 0x%llx, on the bus 0x%llx, wrap, expected an "
+				    "end at or below the last address",
+				    (unsigned long long)r->len, (unsigned long long)r->gpa,
+				    (unsigned long long)r->pci);
+	return 0;
+}
+
+int fm_fdt_node_pci_range(const struct fm_fdt_node *node, unsigned index,
+			  struct fm_fdt_pci_range *out, struct fm_error *err)
+{
+	struct fm_fdt_pci_range r;
+	size_t bytes, entry;
+	const uint8_t *p = prop(node, "ranges", &bytes);
+	unsigned above = 1;
+	uint32_t space;
+	char what[32];
+	int rc = expect_cells(node, "#address-cells", PCI_ADDRESS, err);
+
+	if (!rc)
+		rc = expect_cells(node, "#size-cells", PCI_SIZE, err);
+	if (!rc && !node->parent)
+		rc = missing(err, FM_ERR_FORMAT, node, "parent");
+	if (!rc)
+		rc = address_cells(node->parent, &above, err);
+	if (rc)
+		return rc;
+	entry = 4 * (PCI_ADDRESS + above + PCI_SIZE);
+	if (bytes % entry)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, node, "ranges",
+				    "%zu bytes, expected a multiple of %zu", bytes, entry);
+	snprintf(what, sizeof(what), "ranges[%u]", index);
+	if (index >= bytes / entry)
+		return fmi_fdt_fail(err, FM_ERR_NOT_FOUND, node, what,
+				    "expected an index below %zu", bytes / entry);
+	p += index * entry;
+	space = (uint32_t)take(&p, 1);
+	r.space = (enum fm_fdt_pci_space)(space >> 24 & 3);
+	r.prefetchable = space >> 30 & 1;
+	r.pci = take(&p, 2);
+	r.gpa = take(&p, above);
+	r.len = take(&p, 2);
+	rc = check_pci_range(node, what, above, &r, err);
+	for (const struct fm_fdt_node *bus = node->parent; !rc && bus->parent; bus = bus->parent)
+		rc = translate(bus, &r.gpa, r.len, err);
+	if (!rc)
+		*out = r;
+	return rc;
 }

@@ -29,6 +29,7 @@ const void *fmi_fdt_prop(const void *blob, int node, const char *name, size_t *l
 struct fmi_fdt_tree {
 	const void *blob;
 	const char *source;
+	bool secure; /* also walk what only the secure world has */
 	/* Of the node that is being read; its ancestors' paths are the beginnings of it. */
 	char path[FMI_FDT_DEPTH * (FMI_FDT_NAME + 1) + 2];
 };
@@ -38,6 +39,12 @@ struct fm_fdt_node {
 	const struct fm_fdt_node *parent; /* NULL: this is the root */
 	int offset;
 	int path_len;
+	unsigned worlds; /* enum fmi_fdt_world: in which it is in use */
+};
+
+enum fmi_fdt_world {
+	FMI_FDT_NORMAL = 1 << 0,
+	FMI_FDT_SECURE = 1 << 1,
 };
 
 /* Fill `err`: the source, the node, its property (NULL: none), what. Returns `code`. */
@@ -70,7 +77,8 @@ typedef int fmi_fdt_visit_fn(const struct fm_fdt_node *node, void *ctx, struct f
 
 /*
  * Visit each node but the root, parents first, that neither itself nor by an ancestor has a
- * "status" other than "okay". Stops at the first failure and returns it. FM_ERR_FORMAT.
+ * "status" other than "okay"; with `secure` of the tree also those whose "secure-status" is. Stops at
+ * the first failure and returns it. FM_ERR_FORMAT.
  */
 int fmi_fdt_walk(struct fmi_fdt_tree *tree, fmi_fdt_visit_fn *visit, void *ctx,
 		 struct fm_error *err);

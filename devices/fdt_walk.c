@@ -53,21 +53,39 @@ static int enter(struct walk *w, int offset, int depth, struct fm_error *err)
 }
 
 /* Devicetree Specification 0.4, 2.3.4; "ok" is what older trees say. 1, 0, or FM_ERR_FORMAT. */
-static int in_use(const struct fm_fdt_node *node, struct fm_error *err)
+static int is_okay(const struct fm_fdt_node *node, const char *prop, int absent,
+		   struct fm_error *err)
 {
 	const char *status;
 	int rc;
 
-	if (!fm_fdt_node_has(node, "status"))
-		return 1;
-	rc = fm_fdt_node_text(node, "status", &status, err);
+	if (!fm_fdt_node_has(node, prop))
+		return absent;
+	rc = fm_fdt_node_text(node, prop, &status, err);
 	return rc ? rc : !strcmp(status, "okay") || !strcmp(status, "ok");
+}
+
+/* Find out in which worlds the node is in use; 0, or FM_ERR_FORMAT. Linux, bindings/arm/secure.txt. */
+static int find_worlds(struct fm_fdt_node *node, struct fm_error *err)
+{
+	int normal = is_okay(node, "status", 1, err);
+	int secure = 0;
+
+	if (normal >= 0 && node->tree->secure)
+		secure = is_okay(node, "secure-status", normal, err);
+	if (normal < 0 || secure < 0)
+		return normal < 0 ? normal : secure;
+	node->worlds = (normal ? FMI_FDT_NORMAL : 0u) | (secure ? FMI_FDT_SECURE : 0u);
+	node->worlds &= node->parent->worlds;
+	return 0;
 }
 
 int fmi_fdt_walk(struct fmi_fdt_tree *tree, fmi_fdt_visit_fn *visit, void *ctx,
 		 struct fm_error *err)
 {
-	struct walk w = { .tree = tree, .stack = { { .tree = tree } } };
+	struct walk w = { .tree = tree,
+			  .stack = {
+				  { .tree = tree, .worlds = FMI_FDT_NORMAL | FMI_FDT_SECURE } } };
 	int depth = 0;
 	int unused = 0; /* the depth of the node whose subtree is left out */
 	int rc = 0;
@@ -79,10 +97,10 @@ int fmi_fdt_walk(struct fmi_fdt_tree *tree, fmi_fdt_visit_fn *visit, void *ctx,
 		unused = 0;
 		rc = enter(&w, at, depth, err);
 		if (!rc)
-			rc = in_use(&w.stack[depth], err);
-		if (!rc)
+			rc = find_worlds(&w.stack[depth], err);
+		if (!rc && !w.stack[depth].worlds)
 			unused = depth;
-		else if (rc > 0)
+		else if (!rc)
 			rc = visit(&w.stack[depth], ctx, err);
 		if (rc < 0)
 			return rc;

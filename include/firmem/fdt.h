@@ -93,6 +93,34 @@ FM_API int fm_fdt_node_u32(const struct fm_fdt_node *node, const char *prop, uin
 FM_API int fm_fdt_node_text(const struct fm_fdt_node *node, const char *prop, const char **value,
 			    struct fm_error *err);
 FM_API bool fm_fdt_node_has(const struct fm_fdt_node *node, const char *prop);
+/* Does "compatible" list the string? 1, 0, or FM_ERR_FORMAT (no list of strings). */
+FM_API int fm_fdt_node_compatible(const struct fm_fdt_node *node, const char *text,
+				  struct fm_error *err);
+
+/* The address spaces of a PCI bus, as numbered in a tree (IEEE 1275 PCI Bus Binding, 2.2.1.1). */
+enum fm_fdt_pci_space {
+	FM_FDT_PCI_CONFIG = 0,
+	FM_FDT_PCI_IO,
+	FM_FDT_PCI_MEM32,
+	FM_FDT_PCI_MEM64,
+};
+
+/* A window of a PCI host bridge. */
+struct fm_fdt_pci_range {
+	enum fm_fdt_pci_space space;
+	bool prefetchable;
+	uint64_t pci; /* address of the first byte on the bus */
+	uint64_t gpa; /* the same as the CPU sees it */
+	uint64_t len; /* bytes; not 0; neither side wraps */
+};
+
+/*
+ * One entry of the "ranges" of a PCI host bridge. FM_ERR_NOT_FOUND (there are no more, or none);
+ * FM_ERR_FORMAT (a bus whose #address-cells and #size-cells are not 3 and 2, not whole entries, a
+ * length of 0, a bus above that does not show it), FM_ERR_RANGE (it wraps).
+ */
+FM_API int fm_fdt_node_pci_range(const struct fm_fdt_node *node, unsigned index,
+				 struct fm_fdt_pci_range *out, struct fm_error *err);
 
 /* What to do with a node that is "compatible". A caller's part of a tree is an array of these. */
 struct fm_fdt_binding {
@@ -118,6 +146,12 @@ struct fm_fdt_options {
 	 * first: another process's guest. It is mapped shared and for reading only. NULL: `ram_backing`.
 	 */
 	const char *ram_path;
+	/*
+	 * Also what only the secure world has: nodes whose "secure-status" is "okay" while their
+	 * "status" is not (Linux, bindings/arm/secure.txt). Where there is one, a second space
+	 * "secure-memory" shows it, and all of "memory".
+	 */
+	bool secure;
 };
 
 /*
@@ -142,6 +176,17 @@ struct fm_fdt_options {
 FM_API int fm_machine_from_fdt(struct fm_machine **out, const void *blob, size_t len,
 			       const struct fm_fdt_binding *bindings, size_t count,
 			       const struct fm_fdt_options *options, struct fm_error *err);
+
+/*
+ * Call `visit` for each node of a tree that is in use, parents first, the root before all: for what is
+ * to be known of a tree beside its memory. Stops at the first that returns less than 0, and returns that.
+ * FM_ERR_ARG, FM_ERR_NOMEM; what the tree lies about as fm_machine_from_fdt() says. `source` as in its
+ * options.
+ */
+FM_API int fm_fdt_visit(const void *blob, size_t len, const char *source,
+			int (*visit)(const struct fm_fdt_node *node, void *ctx,
+				     struct fm_error *err),
+			void *ctx, struct fm_error *err);
 
 /* --- blocks of any role --------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include "tools/firmem/args.h"
 #include "tools/firmem/input.h"
 #include "tools/firmem/machine_dump.h"
+#include "tools/firmem/machine_verbs.h"
 #include "tools/firmem/out.h"
 
 #include <firmem/fdt.h>
@@ -387,6 +388,11 @@ static enum status info_run(int argc, char **argv)
 static const struct verb verbs[] = {
 	{ "info", "the memory of a machine, as a table", info_run },
 	{ "dump", "the memory of a running guest, as a core file", machine_dump_run },
+	{ "ramblock", "its blocks, as QEMU's info ramblock", machine_ramblock_run },
+	{ "mtree", "its address spaces, as QEMU's info mtree -f", machine_mtree_run },
+	{ "memdev", "what its memory is made of, as QEMU's info memdev", machine_memdev_run },
+	{ "memory-devices", "DIMMs and their like, as QEMU's info memory-devices",
+	  machine_devices_run },
 	{ NULL, NULL, NULL },
 };
 

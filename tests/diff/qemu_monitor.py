@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""firmem machine ramblock, mtree, memdev and memory-devices next to the monitor of the installed QEMU.
+
+qemu_monitor.py COMMAND [NAME]: each machine below is started stopped (-S), its device tree is dumped, and
+the command has to print from the tree the very bytes that the monitor prints. NAME: only that machine.
+"""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+QEMU = "qemu-system-aarch64"
+VERSION = "7.2"
+SKIP = 77
+EFI = "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"
+CODE = "/usr/share/AAVMF/AAVMF_CODE.fd"
+A57 = ["-cpu", "cortex-a57"]
+
+# A DIMM's memory, of which QEMU's tree tells nothing: a node of ours says it.
+DIMM = """
+    %(name)s@%(gpa)x {
+        compatible = "firmem,memory";
+        firmem,role = "%(role)s";
+        firmem,name = "%(name)s";
+        reg = <0x0 0x%(gpa)x 0x0 0x%(size)x>;
+    };
+"""
+
+
+class Machine:
+    """`qemu`: its options; `ours`: those of the command that say what no tree does."""
+
+    def __init__(self, name, machine, *qemu, ours=(), needs=(), nodes=""):
+        self.name, self.machine, self.qemu = name, machine, list(qemu)
+        self.ours, self.needs, self.nodes = dict(ours), needs, nodes
+
+
+def dimm(name, gpa, size, role="dimm"):
+    return DIMM % {"name": name, "gpa": gpa, "size": size, "role": role}
+
+
+NONE = {"pci": "none"}
+SLOTS = ["-nodefaults", "-bios", EFI, "-m", "128M,slots=4,maxmem=1G"]
+M1 = ["-object", "memory-backend-ram,id=m1,size=64M"]
+M2 = ["-object", "memory-backend-ram,id=m2,size=64M"]
+
+MACHINES = [
+    Machine("default", "virt", *A57),
+    Machine("cortex-a15", "virt", "-cpu", "cortex-a15"),
+    Machine("max", "virt", "-cpu", "max"),
+    Machine("128M", "virt", *A57, "-m", "128M"),
+    Machine("129M", "virt", *A57, "-m", "129M"),
+    Machine("1G", "virt", *A57, "-m", "1G"),
+    Machine("4G", "virt", *A57, "-m", "4G"),
+    Machine("8 CPUs", "virt", *A57, "-smp", "8"),
+    Machine("no devices", "virt", *A57, "-nodefaults", ours=NONE),
+    Machine("no NIC", "virt", *A57, "-nic", "none", ours=NONE),
+    Machine("e1000", "virt", *A57, "-nic", "none", "-device", "e1000",
+            ours={"pci": "e1000:256K"}),
+    Machine("two PCI devices", "virt", *A57, "-nic", "none", "-device", "e1000", "-device",
+            "virtio-rng-pci", ours={"pci": "e1000:256K,virtio-rng-pci"}),
+    Machine("GICv2", "virt,gic-version=2", *A57, "-m", "1G"),
+    Machine("GICv2 virtualization", "virt,virtualization=on", *A57, "-m", "1G"),
+    Machine("GICv3", "virt,gic-version=3", *A57, "-m", "1G"),
+    Machine("GICv3 4 CPUs", "virt,gic-version=3", *A57, "-smp", "4"),
+    Machine("GICv3 without ITS", "virt,gic-version=3,its=off", *A57),
+    Machine("GICv3 two regions", "virt,gic-version=3", *A57, "-smp", "130"),
+    Machine("GICv3 virtualization", "virt,gic-version=3,virtualization=on", *A57),
+    Machine("512 CPUs", "virt,gic-version=3", *A57, "-smp", "512"),
+    Machine("highmem=off", "virt,highmem=off", *A57, "-m", "1G"),
+    Machine("secure", "virt,secure=on", *A57, "-m", "1G", "-smp", "2"),
+    Machine("secure, GICv3", "virt,secure=on,gic-version=3", *A57, "-nodefaults",
+            ours=NONE),
+    Machine("secure, two pflash", "virt,secure=on", *A57, "-drive",
+            f"if=pflash,format=raw,readonly=on,file={CODE}", "-drive",
+            "if=pflash,format=raw,file=vars.fd", needs=[CODE]),
+    Machine("acpi=off", "virt,acpi=off", *A57, ours={"no-acpi": None}),
+    Machine("SMMU", "virt,iommu=smmuv3", *A57),
+    Machine("-kernel", "virt", *A57, "-kernel", "/dev/null"),
+    Machine("-bios", "virt", *A57, "-bios", EFI, needs=[EFI]),
+    Machine("-bios acpi=off", "virt,acpi=off", *A57, "-bios", EFI, needs=[EFI],
+            ours={"no-acpi": None}),
+    Machine("one pflash", "virt", *A57, "-drive",
+            f"if=pflash,format=raw,readonly=on,file={CODE}", needs=[CODE]),
+    Machine("two pflash", "virt", *A57, "-drive",
+            f"if=pflash,format=raw,readonly=on,file={CODE}", "-drive",
+            "if=pflash,format=raw,file=vars.fd", needs=[CODE]),
+    Machine("two pflash, GICv3, 4G", "virt,gic-version=3", *A57, "-m", "4G", "-smp", "2",
+            "-drive", f"if=pflash,format=raw,readonly=on,file={CODE}", "-drive",
+            "if=pflash,format=raw,file=vars.fd", needs=[CODE]),
+    Machine("named memory", "virt,memory-backend=mine", *A57, "-m", "128M", "-object",
+            "memory-backend-ram,id=mine,size=128M", ours={"memdev": "mine"}),
+    Machine("NUMA", "virt", *A57, "-m", "256M", "-smp", "2", "-object",
+            "memory-backend-ram,id=n0,size=64M", "-object", "memory-backend-ram,id=n1,size=192M",
+            "-numa", "node,memdev=n0,cpus=0", "-numa", "node,memdev=n1,cpus=1",
+            ours={"memdev": "n0,n1"}),
+    Machine("DIMM", "virt", *A57, *SLOTS, *M1, "-device", "pc-dimm,memdev=m1,id=m1",
+            ours=NONE, needs=[EFI], nodes=dimm("m1", 0x80000000, 64 << 20)),
+    Machine("NVDIMM and DIMM", "virt,nvdimm=on", *A57, *SLOTS, *M1, *M2, "-device",
+            "nvdimm,memdev=m1,id=m1", "-device", "pc-dimm,memdev=m2,id=m2", ours=NONE, needs=[EFI],
+            # In the order in which QEMU's tree would have them: the last one first.
+            nodes=dimm("m1", 0x80000000, 64 << 20, "nvdimm") + dimm("m2", 0x84000000, 64 << 20)),
+]
+
+# The monitor's command, and the verb and options of ours that have to tell the same.
+ASKED = {
+    "ramblock": ("info ramblock", ("pci", "memdev", "no-acpi")),
+    "mtree": ("info mtree -f", ("pci", "memdev")),
+    "memdev": ("info memdev", ("memdev",)),
+    "memory-devices": ("info memory-devices", ()),
+}
+
+
+def qemu(arguments, commands):
+    """What the monitor answers to each command; a string instead when QEMU does not start."""
+    asked = [{"execute": "qmp_capabilities"}]
+    asked += [{"execute": "human-monitor-command", "arguments": {"command-line": command}}
+              for command in commands] + [{"execute": "quit"}]
+    done = subprocess.run([QEMU, *arguments, "-display", "none", "-serial", "none", "-S", "-qmp",
+                           "stdio"], input="".join(json.dumps(a) + "\n" for a in asked), text=True,
+                          capture_output=True, timeout=120)
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    answers = [a["return"] for a in answers if "return" in a]
+    if done.returncode or len(answers) != len(asked):
+        return done.stderr.strip() or f"status {done.returncode}"
+    return [a.replace("\r\n", "\n") for a in answers[1:-1]]
+
+
+def dump(machine):
+    """The machine's tree, with the nodes that it does not have."""
+    done = subprocess.run([QEMU, "-M", machine.machine + ",dumpdtb=q.dtb", *machine.qemu, "-display",
+                           "none", "-serial", "none"], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    if done.returncode:
+        return done.stdout.strip()
+    if machine.nodes:
+        source = subprocess.run(["dtc", "-q", "-I", "dtb", "-O", "dts", "q.dtb"], check=True,
+                                stdout=subprocess.PIPE, text=True).stdout
+        source = source.rstrip().removesuffix("};") + machine.nodes + "};\n"
+        subprocess.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-o", "q.dtb"], input=source,
+                       check=True, text=True)
+    return None
+
+
+def settled(verb, text):
+    """
+    Views and backends in an order of their own. QEMU goes through its views by where they lie in memory,
+    so no two runs agree, and through its backends by a hash of their names.
+    """
+    if verb == "mtree":
+        views = re.split(r"(?m)^FlatView #\d+$", text)
+        return views[:1] + sorted(views[1:])
+    if verb == "memdev":
+        # A blank line ends the list.
+        return sorted(re.split(r"(?m)^(?=memory backend: )", text[:-1])) + [text[-1:]]
+    return [text]
+
+
+def compare(firmem, machine, verb, theirs):
+    """None, or what differs."""
+    options = [f"--{k}" + ("" if v is None else f"={v}") for k, v in machine.ours.items()
+               if k in ASKED[verb][1]]
+    done = subprocess.run([firmem, "machine", verb, "--dtb", "q.dtb", *options], text=True,
+                          capture_output=True, timeout=120)
+    if done.returncode or done.stderr:
+        return f"status {done.returncode}: {done.stderr}"
+    ours = done.stdout
+    numbers = re.findall(r"(?m)^FlatView #(\d+)$", ours)
+    if numbers != [str(n) for n in range(len(numbers))]:
+        return f"views are numbered {numbers}"
+    ours, theirs = settled(verb, ours), settled(verb, theirs)
+    if ours == theirs:
+        return None
+    a, b = "".join(theirs).splitlines(), "".join(ours).splitlines()
+    lines = [f"QEMU:   {line}" for line in a if line not in b]
+    lines += [f"firmem: {line}" for line in b if line not in a]
+    return "\n".join(lines) or "the same lines in another order:\n" + "".join(ours)
+
+
+def check(firmem, machine):
+    """A verdict: "ok", "skip WHY", or what went wrong."""
+    missing = [path for path in machine.needs if not os.path.exists(path)]
+    if machine.nodes and not shutil.which("dtc"):
+        missing.append("dtc")
+    if missing:
+        return f"skip no {missing[0]} here"
+    verbs = list(ASKED)
+    with open("vars.fd", "wb") as f:
+        f.truncate(64 << 20)
+    answers = qemu(["-M", machine.machine, *machine.qemu], [ASKED[v][0] for v in verbs])
+    if isinstance(answers, str):
+        return f"skip QEMU does not start: {answers}"
+    problem = dump(machine)
+    if problem:
+        return f"skip QEMU dumps no tree: {problem}"
+    found = []
+    for verb, theirs in zip(verbs, answers):
+        what = compare(firmem, machine, verb, theirs)
+        if what:
+            found.append(f"{verb}: {what}")
+    return "\n".join(found) or "ok"
+
+
+def main(firmem, only=None):
+    if not shutil.which(QEMU):
+        print(f"SKIP: no {QEMU} here")
+        return SKIP
+    version = subprocess.run([QEMU, "--version"], stdout=subprocess.PIPE, text=True).stdout
+    if f"version {VERSION}." not in version:
+        print(f"SKIP: the texts are those of QEMU {VERSION}; here is {version.splitlines()[0]}")
+        return SKIP
+    tally = {"ok": 0, "skip": 0, "failed": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for machine in MACHINES:
+            if only and machine.name != only:
+                continue
+            verdict = check(firmem, machine)
+            kind = verdict.split()[0] if verdict.startswith(("ok", "skip")) else "failed"
+            tally[kind] += 1
+            print(f"{machine.name}: {verdict}", flush=True)
+        os.chdir("/")
+    print(", ".join(f"{count} {kind}" for kind, count in tally.items()))
+    if tally["failed"]:
+        return 1
+    return 0 if tally["ok"] else SKIP
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.path.abspath(sys.argv[1]), *sys.argv[2:]))
