@@ -69,8 +69,8 @@ def flash(width=4, reg=pairs(0, 0x4000000, 0x4000000, 0x4000000)):
     return ("flash@0", {"compatible": b"cfi-flash\0", "bank-width": cells(width), "reg": reg})
 
 
-def tree(*nodes, model=b"Test\0"):
-    """A blob whose root has these nodes: (name, {property: bytes})."""
+def tree(*nodes, model=b"Test\0", **root):
+    """A blob whose root has these nodes: (name, {property: bytes}); `root`: its further properties."""
     structure, strings = b"", b""
 
     def begin(name):
@@ -85,7 +85,8 @@ def tree(*nodes, model=b"Test\0"):
         return out
 
     structure += begin("")
-    structure += properties({"#address-cells": cells(2), "#size-cells": cells(2), "model": model})
+    structure += properties({"#address-cells": cells(2), "#size-cells": cells(2), "model": model,
+                             **root})
     for name, given in nodes:
         structure += begin(name) + properties(given) + cells(2)
     structure += cells(2, 9)

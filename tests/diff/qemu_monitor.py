@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """firmem machine ramblock, mtree, memdev and memory-devices next to the monitor of the installed QEMU.
 
-qemu_monitor.py COMMAND [NAME]: each machine below is started stopped (-S), its device tree is dumped, and
-the command has to print from the tree the very bytes that the monitor prints. NAME: only that machine.
+qemu_monitor.py COMMAND [NAME | --random COUNT [SEED]]: each machine below is started stopped (-S), its
+device tree is dumped, and the command has to print from the tree the very bytes that the monitor prints.
+NAME: only that machine. --random: COUNT machines that are made up, and their DIMMs are put where QEMU says.
 """
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -26,7 +28,7 @@ DIMM = """
         compatible = "firmem,memory";
         firmem,role = "%(role)s";
         firmem,name = "%(name)s";
-        reg = <0x0 0x%(gpa)x 0x0 0x%(size)x>;
+        reg = <0x%(high)x 0x%(low)x 0x0 0x%(size)x>;
     };
 """
 
@@ -34,13 +36,16 @@ DIMM = """
 class Machine:
     """`qemu`: its options; `ours`: those of the command that say what no tree does."""
 
-    def __init__(self, name, machine, *qemu, ours=(), needs=(), nodes=""):
+    def __init__(self, name, machine, *qemu, ours=(), needs=(), nodes="",
+                 ask_dimms=False):
         self.name, self.machine, self.qemu = name, machine, list(qemu)
         self.ours, self.needs, self.nodes = dict(ours), needs, nodes
+        self.ask_dimms = ask_dimms
 
 
 def dimm(name, gpa, size, role="dimm"):
-    return DIMM % {"name": name, "gpa": gpa, "size": size, "role": role}
+    return DIMM % {"name": name, "gpa": gpa, "size": size, "role": role, "high": gpa >> 32,
+                   "low": gpa & 0xffffffff}
 
 
 NONE = {"pci": "none"}
@@ -102,7 +107,6 @@ MACHINES = [
             ours=NONE, needs=[EFI], nodes=dimm("m1", 0x80000000, 64 << 20)),
     Machine("NVDIMM and DIMM", "virt,nvdimm=on", *A57, *SLOTS, *M1, *M2, "-device",
             "nvdimm,memdev=m1,id=m1", "-device", "pc-dimm,memdev=m2,id=m2", ours=NONE, needs=[EFI],
-            # In the order in which QEMU's tree would have them: the last one first.
             nodes=dimm("m1", 0x80000000, 64 << 20, "nvdimm") + dimm("m2", 0x84000000, 64 << 20)),
 ]
 
@@ -115,10 +119,66 @@ ASKED = {
 }
 
 
+def made_up(rng, n):
+    """A machine, by chance; what it consists of is its name."""
+    gic = rng.choice((None, 2, 3, 3))
+    cpus = rng.choice((1, 1, 2, 3, 8)) if gic != 3 else rng.choice((1, 2, 7, 122, 123, 124, 300))
+    said = {"gic-version": gic, "its": rng.choice((None, "off")) if gic == 3 else None,
+            "secure": rng.choice((None, None, "on")), "acpi": rng.choice((None, None, None, "off")),
+            "virtualization": rng.choice((None, None, "on")),
+            "iommu": rng.choice((None, None, "smmuv3")),
+            "highmem": rng.choice((None, None, "off")) if cpus < 123 else None}
+    machine = "virt" + "".join(f",{key}={value}" for key, value in said.items() if value)
+    size = rng.randrange(8, 2048 if said["highmem"] else 5000)
+    qemu = [*A57, "-smp", str(cpus), "-m", f"{size}M", "-nic", "none"]
+    ours, firmware = {}, rng.choice(("none", "bios", "pflash", "both"))
+    if said["acpi"]:
+        ours["no-acpi"] = None
+    if firmware == "bios":
+        qemu += ["-bios", EFI]
+    if firmware in ("pflash", "both"):
+        qemu += ["-drive", f"if=pflash,format=raw,readonly=on,file={CODE}"]
+    if firmware == "both":
+        qemu += ["-drive", "if=pflash,format=raw,file=vars.fd"]
+    pci = []
+    for _ in range(rng.randrange(4)):
+        device, rom = rng.choice(("e1000", "rtl8139", "virtio-rng-pci", "virtio-net-pci")), None
+        if device != "virtio-rng-pci":
+            rom = rng.choice((0, 1, 2048, 4096, 5000, 65536, 262144, 300000, 1 << 20))
+            with open(f"rom{rom}", "wb") as f:
+                f.truncate(rom)
+        qemu += ["-device", device + ("" if rom is None else f",romfile=rom{rom}" if rom else
+                                      ",romfile=")]
+        pci.append(device + (f":{rom}" if rom else ""))
+    ours["pci"] = ",".join(pci) or "none"
+    dimms = rng.randrange(4) if firmware != "none" and not said["acpi"] and not said["highmem"] else 0
+    if dimms:
+        qemu[qemu.index("-m") + 1] += ",slots=8,maxmem=32G"
+        nvdimm = rng.random() < 0.5
+        machine += ",nvdimm=on" if nvdimm else ""
+        for i in range(dimms):
+            kind = rng.choice(("pc-dimm", "nvdimm")) if nvdimm and i else "pc-dimm"
+            kind = "nvdimm" if nvdimm and not i else kind
+            qemu += ["-object", f"memory-backend-ram,id=m{i},size={rng.randrange(1, 100) * 2}M",
+                     "-device", f"{kind},memdev=m{i},id=m{i}"]
+    return Machine(f"{n}: -M {machine} {' '.join(qemu)}", machine, *qemu, ours=ours,
+                   needs=[EFI, CODE], ask_dimms=dimms > 0)
+
+
+def found_dimms(machine):
+    """Nodes for the DIMMs that QEMU has placed."""
+    answers = qemu(["-M", machine.machine, *machine.qemu], [{"execute": "query-memory-devices"}])
+    if isinstance(answers, str):
+        return ""
+    return "".join(dimm(d["data"]["id"], d["data"]["addr"], d["data"]["size"], d["type"])
+                   for d in answers[0])
+
+
 def qemu(arguments, commands):
     """What the monitor answers to each command; a string instead when QEMU does not start."""
     asked = [{"execute": "qmp_capabilities"}]
-    asked += [{"execute": "human-monitor-command", "arguments": {"command-line": command}}
+    asked += [command if isinstance(command, dict) else
+              {"execute": "human-monitor-command", "arguments": {"command-line": command}}
               for command in commands] + [{"execute": "quit"}]
     done = subprocess.run([QEMU, *arguments, "-display", "none", "-serial", "none", "-S", "-qmp",
                            "stdio"], input="".join(json.dumps(a) + "\n" for a in asked), text=True,
@@ -127,7 +187,7 @@ def qemu(arguments, commands):
     answers = [a["return"] for a in answers if "return" in a]
     if done.returncode or len(answers) != len(asked):
         return done.stderr.strip() or f"status {done.returncode}"
-    return [a.replace("\r\n", "\n") for a in answers[1:-1]]
+    return [a.replace("\r\n", "\n") if isinstance(a, str) else a for a in answers[1:-1]]
 
 
 def dump(machine):
@@ -184,7 +244,7 @@ def compare(firmem, machine, verb, theirs):
 def check(firmem, machine):
     """A verdict: "ok", "skip WHY", or what went wrong."""
     missing = [path for path in machine.needs if not os.path.exists(path)]
-    if machine.nodes and not shutil.which("dtc"):
+    if (machine.nodes or machine.ask_dimms) and not shutil.which("dtc"):
         missing.append("dtc")
     if missing:
         return f"skip no {missing[0]} here"
@@ -194,6 +254,8 @@ def check(firmem, machine):
     answers = qemu(["-M", machine.machine, *machine.qemu], [ASKED[v][0] for v in verbs])
     if isinstance(answers, str):
         return f"skip QEMU does not start: {answers}"
+    if machine.ask_dimms:
+        machine.nodes = found_dimms(machine)
     problem = dump(machine)
     if problem:
         return f"skip QEMU dumps no tree: {problem}"
@@ -205,7 +267,7 @@ def check(firmem, machine):
     return "\n".join(found) or "ok"
 
 
-def main(firmem, only=None):
+def main(firmem, only=None, count="100", seed="1"):
     if not shutil.which(QEMU):
         print(f"SKIP: no {QEMU} here")
         return SKIP
@@ -216,9 +278,10 @@ def main(firmem, only=None):
     tally = {"ok": 0, "skip": 0, "failed": 0}
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        for machine in MACHINES:
-            if only and machine.name != only:
-                continue
+        machines = [m for m in MACHINES if only in (None, m.name)]
+        if only == "--random":
+            machines = (made_up(random.Random(int(seed) * 1000003 + n), n) for n in range(int(count)))
+        for machine in machines:
             verdict = check(firmem, machine)
             kind = verdict.split()[0] if verdict.startswith(("ok", "skip")) else "failed"
             tally[kind] += 1

@@ -3,6 +3,7 @@
 #include "tools/firmem/args.h"
 #include "tools/firmem/input.h"
 #include "tools/firmem/machine_dump.h"
+#include "tools/firmem/machine_read.h"
 #include "tools/firmem/machine_verbs.h"
 #include "tools/firmem/out.h"
 
@@ -21,6 +22,7 @@ struct info {
 	bool json;
 	bool space;   /* also the flat address space */
 	bool devices; /* also what devices tell about themselves */
+	bool walks;   /* also flags of each block, and which walks it is in */
 	bool ranged;
 	struct args_range range;
 	unsigned backing;
@@ -281,12 +283,83 @@ static void put_devices(struct out *out, struct fm_machine *machine)
 	out_table_end(out);
 }
 
+static const struct out_column walk_columns[] = {
+	{ "block", "BLOCK", OUT_TEXT },    { "backing", "BACKING", OUT_TEXT },
+	{ "page_size", "PAGE", OUT_SIZE }, { "flags", "FLAGS", OUT_TEXT },
+	{ "walks", "WALKS", OUT_TEXT },
+};
+
+/* Put a word behind others, joined by ','. */
+static void join(char *list, size_t len, const char *word)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, len - used, "%s%s", used ? "," : "", word);
+}
+
+static void flags_text(unsigned flags, char *list, size_t len)
+{
+	static const struct {
+		unsigned flag;
+		const char *word;
+	} words[] = {
+		{ FM_BLOCK_SHARED, "shared" },           { FM_BLOCK_READONLY, "read-only" },
+		{ FM_BLOCK_PREALLOC, "prealloc" },       { FM_BLOCK_NO_MIGRATE, "no-migrate" },
+		{ FM_BLOCK_CONSENT, "consent" },         { FM_BLOCK_LOCKED, "locked" },
+		{ FM_BLOCK_HOST_DEVICE, "host-device" },
+	};
+
+	*list = '\0';
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (flags & words[i].flag)
+			join(list, len, words[i].word);
+	}
+}
+
+/* What a block is made of, and which operations are about it. "all" goes without saying. */
+static void put_walks(struct out *out, struct fm_machine *machine)
+{
+	struct fm_block *next[FM_WALK_COUNT];
+	struct fm_block *block;
+
+	for (int walk = 0; walk < FM_WALK_COUNT; walk++)
+		next[walk] = fm_machine_next_block(machine, (enum fm_walk)walk, NULL);
+	out_table(out, "walks", walk_columns, sizeof(walk_columns) / sizeof(*walk_columns));
+	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
+		char flags[128], walks[128] = "";
+
+		/* Each walk has its blocks in the order of this one. */
+		for (int walk = FM_WALK_ALL + 1; walk < FM_WALK_COUNT; walk++) {
+			if (next[walk] != block)
+				continue;
+			join(walks, sizeof(walks), fm_walk_name((enum fm_walk)walk));
+			next[walk] = fm_machine_next_block(machine, (enum fm_walk)walk, block);
+		}
+		flags_text(fm_block_flags(block), flags, sizeof(flags));
+		out_row(out,
+			(const struct out_value[]){
+				text(*fm_block_name(block) ? fm_block_name(block) : "(unnamed)"),
+				text(fm_backing_name(fm_block_backing(block))),
+				number(fm_block_page_size(block)),
+				*flags ? text(flags) : absent(),
+				*walks ? text(walks) : absent(),
+			});
+	}
+	out_table_end(out);
+}
+
 /* --- machine info ---------------------------------------------------------------------------- */
 
 static struct fm_machine *read_machine(struct info *info)
 {
+	/* No file that a tree names is opened. */
+	struct fm_block_fdt_options memory = { .struct_size = sizeof(memory),
+					       .memfd = true,
+					       .device = machine_make_device };
 	const struct fm_fdt_binding bindings[] = {
 		{ "cfi-flash", fm_flash_fdt_build, &info->flash },
+		{ "firmem,memory", fm_block_fdt_build, &memory },
+		{ "pmem-region", fm_block_fdt_build, &memory },
 		{ "simple-framebuffer", fm_vram_fdt_build, NULL },
 	};
 	const struct fm_fdt_options options = {
@@ -301,7 +374,8 @@ static struct fm_machine *read_machine(struct info *info)
 
 	if (!input_read(info->dtb, DTB_MAX, &blob, &len))
 		return NULL;
-	if (fm_machine_from_fdt(&machine, blob, len, bindings, 2, &options, &err))
+	if (fm_machine_from_fdt(&machine, blob, len, bindings, sizeof(bindings) / sizeof(*bindings),
+				&options, &err))
 		complain("%s", err.msg);
 	free(blob);
 	return machine;
@@ -319,6 +393,8 @@ static enum status put_machine(const struct info *info, struct fm_machine *machi
 		put_ranges(out, info, machine);
 	if (info->devices)
 		put_devices(out, machine);
+	if (info->walks)
+		put_walks(out, machine);
 	return out_end(out, info->ranged && !rows ? STATUS_NO : STATUS_YES);
 }
 
@@ -326,7 +402,8 @@ static const char info_text[] =
 	"BLOCK is a piece of memory, ROLE what it is for in the guest, BACKING what it is made of on\n"
 	"the host, DEVICE what answers there. MAPPING is what the guest does without a trap: r-x is\n"
 	"flash that is read as memory while writes are commands; --- is all trapped; mixed and\n"
-	"hidden are windows that other windows cover.\n"
+	"hidden are windows that other windows cover. PAGE is the page size really obtained. Memory of\n"
+	"\"firmem,memory\" nodes (docs/machines.md) is made of memfds: no file is opened.\n"
 	"\n"
 	"Examples:\n"
 	"  qemu-system-aarch64 -machine virt,dumpdtb=virt.dtb\n"
@@ -346,6 +423,10 @@ static enum status info_run(int argc, char **argv)
 		  &info.space },
 		{ "devices", ARGS_FLAG, NULL, "also what each device tells about itself",
 		  &info.devices },
+		{ "walks", ARGS_FLAG, NULL,
+		  "also what each block is made of, and the walks\n"
+		  "it is in: which operations are about it",
+		  &info.walks },
 		{ "range", ARGS_RANGE, "START+LENGTH",
 		  "only what answers there;\nexit status 1 if nothing does", &info.range, false,
 		  &info.ranged },

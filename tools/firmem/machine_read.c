@@ -159,9 +159,8 @@ static int note_declared(void *ctx, const struct fm_block *block, unsigned decla
 	return 0;
 }
 
-/* A ROM's contents are not known here, but that it cannot be written is. */
-static int make_device(void *ctx, const struct fm_fdt_node *node, struct fm_block *block,
-		       struct fm_dev **out, struct fm_error *err)
+int machine_make_device(void *ctx, const struct fm_fdt_node *node, struct fm_block *block,
+			struct fm_dev **out, struct fm_error *err)
 {
 	enum fm_role role = fm_block_role(block);
 	const struct fm_ram_config cfg = { .struct_size = sizeof(cfg),
@@ -298,9 +297,11 @@ static int build(struct machine_read *m, const void *blob, size_t len, struct fm
 {
 	struct fm_flash_fdt_options flash = { .struct_size = sizeof(flash),
 					      .backing = FM_BACKING_MEMFD };
-	struct fm_block_fdt_options memory = {
-		.struct_size = sizeof(memory), .memfd = true, .declared = note_declared, .ctx = m
-	};
+	struct fm_block_fdt_options memory = { .struct_size = sizeof(memory),
+					       .memfd = true,
+					       .device = machine_make_device,
+					       .declared = note_declared,
+					       .ctx = m };
 	enum fm_backing vram = FM_BACKING_MEMFD;
 	struct fm_fdt_binding bindings[BINDINGS] = {
 		{ "cfi-flash", fm_flash_fdt_build, &flash },

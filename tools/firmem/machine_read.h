@@ -56,6 +56,12 @@ unsigned machine_block_declared(const struct machine_read *m, const struct fm_bl
 /* The lowest window of the machine's spaces that shows the block, or NULL. */
 const struct fm_window *machine_block_window(const struct machine_read *m,
 					     const struct fm_block *block);
+/*
+ * fm_block_fdt_options.device: memory that is read-only where the block's role is a ROM. What a ROM holds
+ * is not known here. Asks nothing of ctx.
+ */
+int machine_make_device(void *ctx, const struct fm_fdt_node *node, struct fm_block *block,
+			struct fm_dev **out, struct fm_error *err);
 /* "source" and "machine", with which every answer in JSON begins. */
 void machine_put_head(const struct machine_read *m, struct doc *object);
 

@@ -12,6 +12,7 @@
 
 /* --- what the caller tells ----------------------------------------------------------------------- */
 
+#define ROM_MIN 4096u
 #define ROM_MAX (UINT64_C(1) << 30) /* our choice; QEMU's own limit is 2 GiB */
 
 static bool pci_one(struct qemu_virt *virt, const char *command, char *word)
@@ -36,7 +37,8 @@ static bool pci_one(struct qemu_virt *virt, const char *command, char *word)
 	/* An expansion ROM's BAR is a power of two (PCI Local Bus Specification 3.0, 6.2.5.2). */
 	while (rom & (rom - 1))
 		rom += rom & -rom;
-	pci->rom = rom;
+	/* And a block is whole pages. */
+	pci->rom = rom && rom < ROM_MIN ? ROM_MIN : rom;
 	virt->npci++;
 	return true;
 }

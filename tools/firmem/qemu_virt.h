@@ -13,7 +13,7 @@
 
 struct qemu_pci {
 	char name[QEMU_NAME];
-	uint64_t rom; /* bytes of its option ROM's block, a power of two; 0: none */
+	uint64_t rom; /* bytes of its option ROM's block; 0: none */
 };
 
 struct qemu_virt {
