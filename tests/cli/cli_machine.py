@@ -230,7 +230,7 @@ class Devices:
     def the_text_is_the_monitor_s(self):
         dtb = machine("x86-q35")
         assert show("memory-devices", dtb=dtb) == (
-            'Memory device [dimm]: "dimm0"\n  addr: 0x100000000\n  slot: 0\n  node: 0\n'
+            'Memory device [dimm]: "dimm0"\n  addr: 0x100000000\n  slot: 0\n  node: 1\n'
             "  size: 33554432\n  memdev: /objects/dimm0\n  hotplugged: false\n"
             "  hotpluggable: true\n"
             'Memory device [nvdimm]: "nvdimm0"\n  addr: 0x108000000\n  slot: 1\n  node: 0\n'
@@ -253,6 +253,17 @@ class Devices:
             {"type": "virtio-pmem", "data": {
                 "id": "hidden", "memaddr": None, "size": 4096, "memdev": "/objects/hidden"}}]
         assert "\n  memaddr: hidden\n" in show("memory-devices")
+
+    def slots_are_told_where_the_tree_has_some(self):
+        slots = ("slots", {"compatible": b"firmem,dimm-slots\0",
+                           "reg": pairs(0x100000000, 0x10000000), "firmem,slots": cells(4),
+                           "firmem,max-memory": pairs(0x10000000), "firmem,numa-nodes": cells(2)})
+        node = memory("d", b"dimm", size=cells(0x400000), slot=cells(3), fixed=b"")
+        node[1]["numa-node-id"] = cells(1)
+        write("a.dtb", tree(slots, node))
+        assert shown("memory-devices")["memory_devices"] == [{"type": "dimm", "data": {
+            "id": "d", "addr": 0x100000000, "slot": 3, "node": 1, "size": 0x400000,
+            "memdev": "/objects/d", "hotplugged": False, "hotpluggable": False}}]
 
     def a_machine_without_any_prints_nothing(self):
         virt(MEMORY)

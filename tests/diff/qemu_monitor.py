@@ -48,7 +48,22 @@ def dimm(name, gpa, size, role="dimm"):
                    "low": gpa & 0xffffffff}
 
 
+def slotted(node, slot, numa):
+    """The same in a slot."""
+    return node.replace("    reg", f"    firmem,slot = <{slot}>;\n        numa-node-id = <{numa}>;\n"
+                        "        reg")
+
+
 NONE = {"pci": "none"}
+# The region of virt's device memory: from the next GiB behind memory, with a GiB more for each slot.
+EMPTY = """
+    slots {
+        compatible = "firmem,dimm-slots";
+        reg = <0x0 0x80000000 0x1 0x38000000>;
+        firmem,slots = <4>;
+        firmem,max-memory = <0x40000000>;
+    };
+"""
 SLOTS = ["-nodefaults", "-bios", EFI, "-m", "128M,slots=4,maxmem=1G"]
 M1 = ["-object", "memory-backend-ram,id=m1,size=64M"]
 M2 = ["-object", "memory-backend-ram,id=m2,size=64M"]
@@ -103,6 +118,14 @@ MACHINES = [
             "memory-backend-ram,id=n0,size=64M", "-object", "memory-backend-ram,id=n1,size=192M",
             "-numa", "node,memdev=n0,cpus=0", "-numa", "node,memdev=n1,cpus=1",
             ours={"memdev": "n0,n1"}),
+    Machine("slots without DIMMs", "virt", *A57, *SLOTS, ours=NONE, needs=[EFI], nodes=EMPTY),
+    Machine("DIMMs in slots", "virt", *A57, *SLOTS, "-smp", "2", "-object",
+            "memory-backend-ram,id=n0,size=128M", "-numa", "node,memdev=n0,cpus=0", "-numa",
+            "node,cpus=1", *M1, *M2, "-device", "pc-dimm,memdev=m1,id=m1,slot=3,node=1", "-device",
+            "pc-dimm,memdev=m2,id=m2", ours={**NONE, "memdev": "n0"}, needs=[EFI],
+            nodes=EMPTY.replace(">;\n    };", ">;\n        firmem,numa-nodes = <2>;\n    };") +
+            slotted(dimm("m1", 0x80000000, 64 << 20), 3, 1) +
+            slotted(dimm("m2", 0x84000000, 64 << 20), 0, 0)),
     Machine("DIMM", "virt", *A57, *SLOTS, *M1, "-device", "pc-dimm,memdev=m1,id=m1",
             ours=NONE, needs=[EFI], nodes=dimm("m1", 0x80000000, 64 << 20)),
     Machine("NVDIMM and DIMM", "virt,nvdimm=on", *A57, *SLOTS, *M1, *M2, "-device",

@@ -7,6 +7,7 @@
 #include "tools/firmem/machine_verbs.h"
 #include "tools/firmem/out.h"
 
+#include <firmem/dimm.h>
 #include <firmem/fdt.h>
 #include <firmem/flash.h>
 #include <firmem/vram.h>
@@ -358,6 +359,7 @@ static struct fm_machine *read_machine(struct info *info)
 					       .device = machine_make_device };
 	const struct fm_fdt_binding bindings[] = {
 		{ "cfi-flash", fm_flash_fdt_build, &info->flash },
+		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
 		{ "firmem,memory", fm_block_fdt_build, &memory },
 		{ "pmem-region", fm_block_fdt_build, &memory },
 		{ "simple-framebuffer", fm_vram_fdt_build, NULL },

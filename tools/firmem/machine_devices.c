@@ -5,8 +5,9 @@
 #include "tools/firmem/machine_verbs.h"
 #include "tools/firmem/out.h"
 
+#include <firmem/dimm.h>
+
 #include <stdio.h>
-#include <stdlib.h>
 
 /* A property as it is printed, and under which name. */
 struct property {
@@ -36,44 +37,78 @@ static void add(struct device *d, struct property p)
 	d->list[d->count++] = p;
 }
 
-static void add_address(struct device *d, const char *key, const struct fm_window *w)
+static void add_number(struct device *d, const char *key, uint64_t number)
 {
-	add(d, (struct property){ key, PROPERTY_ADDRESS, w ? fm_window_gpa(w) : 0,
-				  w ? NULL : "hidden" });
+	add(d, (struct property){ key, PROPERTY_NUMBER, number, NULL });
 }
 
-static void add_memdev(struct device *d)
+static void add_bool(struct device *d, const char *key, bool value)
 {
-	add(d, (struct property){ "memdev", PROPERTY_TEXT, 0, d->memdev });
+	add(d, (struct property){ key, PROPERTY_BOOL, value, NULL });
 }
 
-/* Slots are counted in the order of the tree. */
+/* What is known of it: from its slot, where the machine has slots, else what its window tells. */
+struct place {
+	const char *id;
+	bool hidden;
+	uint64_t gpa;
+	uint64_t len;
+	unsigned slot;
+	unsigned node;
+	bool hotplugged;
+	bool hotpluggable;
+};
+
+static void find_place(const struct machine_read *m, const struct fm_block *block, unsigned nth,
+		       struct place *p)
+{
+	const struct fm_dimms *slots = fm_dimms_of(m->machine);
+	const struct fm_dimm *dimm = slots ? fm_dimms_holding(slots, block) : NULL;
+	const struct fm_window *w = machine_block_window(m, block);
+
+	if (dimm)
+		*p = (struct place){ .id = fm_dimm_id(dimm),
+				     .gpa = fm_dimm_gpa(dimm),
+				     .len = fm_dimm_len(dimm),
+				     .slot = fm_dimm_slot(dimm),
+				     .node = fm_dimm_node(dimm),
+				     .hotplugged = fm_dimm_hotplugged(dimm),
+				     .hotpluggable = fm_dimm_hotpluggable(dimm) };
+	else
+		*p = (struct place){ .id = w ? fm_dev_name(fm_window_dev(w)) : fm_block_name(block),
+				     .hidden = !w,
+				     .gpa = w ? fm_window_gpa(w) : 0,
+				     .len = fm_block_len(block),
+				     .slot = nth,
+				     .hotpluggable = true };
+}
+
+/* The properties in QEMU's order; those that only its device could tell are left out. */
 static void describe(const struct machine_read *m, const struct fm_block *block, unsigned nth,
 		     struct device *d)
 {
-	const struct fm_window *w = machine_block_window(m, block);
 	enum fm_role role = fm_block_role(block);
 	bool slotted = role == FM_ROLE_DIMM || role == FM_ROLE_NVDIMM;
-	struct property size = { "size", PROPERTY_NUMBER, fm_block_len(block), NULL };
+	struct place p;
 
+	find_place(m, block, nth, &p);
 	d->type = fm_role_name(role);
-	d->id = w ? fm_dev_name(fm_window_dev(w)) : fm_block_name(block);
+	d->id = p.id;
 	snprintf(d->memdev, sizeof(d->memdev), "/objects/%s", machine_block_name(m, block));
 	d->count = 0;
-	add_address(d, slotted ? "addr" : "memaddr", w);
+	add(d, (struct property){ slotted ? "addr" : "memaddr", PROPERTY_ADDRESS, p.gpa,
+				  p.hidden ? "hidden" : NULL });
 	if (slotted)
-		add(d, (struct property){ "slot", PROPERTY_NUMBER, nth, NULL });
+		add_number(d, "slot", p.slot);
 	if (role != FM_ROLE_VIRTIO_PMEM)
-		add(d, (struct property){ "node", PROPERTY_NUMBER, 0, NULL });
-	add(d, size);
-	if (role == FM_ROLE_VIRTIO_MEM) {
-		size.key = "max-size";
-		add(d, size);
-	}
-	add_memdev(d);
+		add_number(d, "node", p.node);
+	add_number(d, "size", p.len);
+	if (role == FM_ROLE_VIRTIO_MEM)
+		add_number(d, "max-size", p.len);
+	add(d, (struct property){ "memdev", PROPERTY_TEXT, 0, d->memdev });
 	if (slotted) {
-		add(d, (struct property){ "hotplugged", PROPERTY_BOOL, false, NULL });
-		add(d, (struct property){ "hotpluggable", PROPERTY_BOOL, true, NULL });
+		add_bool(d, "hotplugged", p.hotplugged);
+		add_bool(d, "hotpluggable", p.hotpluggable);
 	}
 }
 
@@ -152,8 +187,8 @@ static void put_json(const struct machine_read *m)
 
 static const char help_text[] =
 	"DIMMs, NVDIMMs, virtio-mem and virtio-pmem, in the form of \"info memory-devices\" of QEMU 7.2.\n"
-	"QEMU's own trees have none of them: docs/machines.md says how a tree tells of one. No output: the\n"
-	"machine has none. With --json the members of an entry are those of QMP's query-memory-devices.\n"
+	"QEMU's own trees have none of them: docs/machines.md says how a tree tells of one, and of slots;\n"
+	"without slots a DIMM's slot is its place in the tree. No output: the machine has none. With --json the members of an entry are those of QMP's query-memory-devices.\n"
 	"\n"
 	"Examples:\n"
 	"  dtc -O dtb -o q35.dtb examples/machines/x86-q35.dts\n"

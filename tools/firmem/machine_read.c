@@ -4,6 +4,7 @@
 #include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
 
+#include <firmem/dimm.h>
 #include <firmem/flash.h>
 #include <firmem/ram.h>
 #include <firmem/reset.h>
@@ -305,6 +306,7 @@ static int build(struct machine_read *m, const void *blob, size_t len, struct fm
 	enum fm_backing vram = FM_BACKING_MEMFD;
 	struct fm_fdt_binding bindings[BINDINGS] = {
 		{ "cfi-flash", fm_flash_fdt_build, &flash },
+		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
 		{ "firmem,memory", fm_block_fdt_build, &memory },
 		{ "pmem-region", fm_block_fdt_build, &memory },
 		{ "simple-framebuffer", fm_vram_fdt_build, &vram },
@@ -314,7 +316,7 @@ static int build(struct machine_read *m, const void *blob, size_t len, struct fm
 						.ram_backing = FM_BACKING_MEMFD,
 						.secure = true };
 	struct fm_error inner;
-	size_t count = 4;
+	size_t count = 5;
 	int rc;
 
 	if (m->qemu)

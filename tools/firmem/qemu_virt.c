@@ -4,6 +4,8 @@
 #include "tools/firmem/args.h"
 #include "tools/firmem/out.h"
 
+#include <firmem/dimm.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,7 +350,7 @@ int qemu_virt_rest(const struct qemu_virt *virt, struct fm_machine *machine, str
 
 	if (ged)
 		rc = add_everywhere(machine, "acpi-ged", GED_GPA, GED_LEN, err);
-	if (!rc && ged && (nvdimm || has_role(machine, FM_ROLE_DIMM)))
+	if (!rc && ged && (nvdimm || has_role(machine, FM_ROLE_DIMM) || fm_dimms_of(machine)))
 		rc = add_everywhere(machine, "acpi-mem-hotplug", HOTPLUG_GPA, HOTPLUG_LEN, err);
 	if (!rc && ged && nvdimm)
 		rc = add_everywhere(machine, "nvdimm-acpi-io", NVDIMM_GPA, NVDIMM_LEN, err);
