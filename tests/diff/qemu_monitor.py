@@ -92,6 +92,8 @@ MACHINES = [
     Machine("GICv3 virtualization", "virt,gic-version=3,virtualization=on", *A57),
     Machine("512 CPUs", "virt,gic-version=3", *A57, "-smp", "512"),
     Machine("highmem=off", "virt,highmem=off", *A57, "-m", "1G"),
+    Machine("virt-7.0", "virt-7.0,gic-version=3", *A57),
+    Machine("virt-6.2", "virt-6.2,gic-version=3", *A57),
     Machine("secure", "virt,secure=on", *A57, "-m", "1G", "-smp", "2"),
     Machine("secure, GICv3", "virt,secure=on,gic-version=3", *A57, "-nodefaults",
             ours=NONE),
