@@ -4,11 +4,13 @@
  * sometimes with bytes changed, into fm_machine_from_fdt(). What must hold:
  *  - without a machine: the code that was returned is the error's, its message is one line that
  *    starts with the source, and *out is as it was;
- *  - with one: the view is in order and without overlap, and each memory block is seen whole at the
+ *  - a visit reaches every node, and what a bridge tells of its windows does not wrap;
+ *  - with one: its rows for introspection are the view and the blocks; the view is in order and without overlap, and each memory block is seen whole at the
  *    address in its name;
  *  - if only memory at the root was written, and no byte changed: there is a machine just when no
  *    range is empty, wraps or meets another, and it has just these blocks.
  */
+#include "fuzz/fdt_check.h"
 #include "fuzz/tape.h"
 
 #include <firmem/dimm.h>
@@ -16,7 +18,6 @@
 #include <firmem/flash.h>
 #include <firmem/ram.h>
 
-#include <inttypes.h>
 #include <string.h>
 
 #define RANGES_MAX 64u
@@ -125,12 +126,15 @@ static void put_compatible(struct run *run)
 static void put_status(struct run *run)
 {
 	static const char *const words[] = { "okay", "ok", "disabled", "fail", "" };
+	static const char *const names[] = { "status", "secure-status" };
 
-	if (!tape_one_in(&run->tape, 8))
-		return;
-	run->plain = false;
-	if (!noise_instead(run, "status"))
-		fm_fdt_prop_text(run->fdt, "status", words[tape_below(&run->tape, 5)]);
+	for (unsigned i = 0; i < 2; i++) {
+		if (!tape_one_in(&run->tape, 8))
+			continue;
+		run->plain = false;
+		if (!noise_instead(run, names[i]))
+			fm_fdt_prop_text(run->fdt, names[i], words[tape_below(&run->tape, 5)]);
+	}
 }
 
 static void begin_node(struct run *run, const char *name)
@@ -279,6 +283,28 @@ static void put_bus(struct run *run, uint32_t above, unsigned depth)
 	fm_fdt_end(run->fdt);
 }
 
+/* A PCI host bridge with up to 3 windows, in a bus with `above` cells for an address. */
+static void put_bridge(struct run *run, uint32_t above)
+{
+	struct tape *t = &run->tape;
+	uint32_t cells[21];
+	size_t at = 0;
+
+	begin_node(run, "pcie-");
+	run->plain = false;
+	put_number(run, "#address-cells", 3);
+	put_number(run, "#size-cells", 2);
+	for (unsigned i = tape_below(t, 4); i > 0; i--) {
+		cells[at++] = (uint32_t)tape_u8(t) << 24;
+		put_cells(cells, &at, 2, some_address(t));
+		put_cells(cells, &at, above == 1 ? 1 : 2, some_address(t));
+		put_cells(cells, &at, 2, some_len(t));
+	}
+	if (!noise_instead(run, "ranges"))
+		put_list(run->fdt, "ranges", cells, at);
+	fm_fdt_end(run->fdt);
+}
+
 static void put_nodes(struct run *run, uint32_t acells, uint32_t scells, unsigned depth)
 {
 	for (unsigned n = 1 + tape_below(&run->tape, 4); n > 0 && run->tape.left; n--) {
@@ -295,7 +321,9 @@ static void put_nodes(struct run *run, uint32_t acells, uint32_t scells, unsigne
 				put_bus(run, acells, depth);
 			break;
 		case 4:
-			if (!depth)
+			if (tape_one_in(&run->tape, 3))
+				put_bridge(run, acells);
+			else if (!depth)
 				put_slots(run);
 			break;
 		}
@@ -319,12 +347,6 @@ static int build_flash(const struct fm_fdt_node *node, struct fm_machine *machin
 			return fm_error_set(err, FM_ERR_SIZE, 0, "too large for this test");
 	}
 	return fm_flash_fdt_build(node, machine, space, &options, err);
-}
-
-static void check_text(const char *text)
-{
-	for (; *text; text++)
-		TAPE_CHECK((unsigned char)*text >= ' ' && *text != 0x7f);
 }
 
 /* Ask a node everything. */
@@ -387,60 +409,6 @@ static int build_ram(const struct fm_fdt_node *node, struct fm_machine *machine,
 
 /* --- what must hold ---------------------------------------------------------------------------- */
 
-static void check_view(const struct fm_view *view)
-{
-	for (size_t i = 0; i < fm_view_count(view); i++) {
-		const struct fm_range *r = fm_view_range(view, i);
-
-		TAPE_CHECK(r->len && r->gpa <= UINT64_MAX - (r->len - 1));
-		TAPE_CHECK(!i ||
-			   fm_view_range(view, i - 1)->gpa + (fm_view_range(view, i - 1)->len - 1) <
-				   r->gpa);
-	}
-}
-
-static size_t check_memory(const struct fm_machine *machine, const struct fm_view *view)
-{
-	struct fm_block *block;
-	size_t count = 0;
-
-	fm_machine_foreach_block (machine, FM_WALK_DUMPABLE, block) {
-		uint64_t gpa;
-		const struct fm_range *r;
-
-		/* Others come from devices' nodes. */
-		if (sscanf(fm_block_name(block), "memory@%" SCNx64, &gpa) != 1)
-			continue;
-		r = fm_view_find(view, gpa);
-		TAPE_CHECK(r && r->block == block && r->gpa == gpa);
-		TAPE_CHECK(r->len == fm_block_len(block) && !r->block_off);
-		count++;
-	}
-	return count;
-}
-
-/* What is in a slot is seen whole where it says. */
-static void check_slots(const struct fm_machine *machine, const struct fm_view *view)
-{
-	const struct fm_dimms *set = fm_dimms_of(machine);
-	const struct fm_dimm *d = NULL;
-	uint64_t sum = 0;
-
-	while (set && (d = fm_dimms_next(set, d))) {
-		const struct fm_range *r = fm_view_find(view, fm_dimm_gpa(d));
-
-		TAPE_CHECK(fm_dimms_in_slot(set, fm_dimm_slot(d)) == d);
-		TAPE_CHECK(fm_dimm_slot(d) < fm_dimms_slots(set));
-		TAPE_CHECK(fm_dimm_node(d) < fm_dimms_nodes(set));
-		TAPE_CHECK(r && r->dev == fm_dimm_dev(d) && r->len == fm_dimm_len(d));
-		TAPE_CHECK(fm_dimm_gpa(d) >= fm_dimms_gpa(set));
-		TAPE_CHECK(fm_dimm_gpa(d) - fm_dimms_gpa(set) <=
-			   fm_dimms_len(set) - fm_dimm_len(d));
-		sum += fm_dimm_len(d);
-	}
-	TAPE_CHECK(!set || sum <= fm_dimms_max_memory(set) - fm_dimms_base_memory(set));
-}
-
 /* May a machine have been refused for want of memory? */
 static bool is_large(const struct run *run)
 {
@@ -471,7 +439,7 @@ static bool is_good(const struct run *run)
 	return true;
 }
 
-static void read_tree(const struct run *run, const void *blob, size_t len)
+static void read_tree(const struct run *run, const void *blob, size_t len, bool secure)
 {
 	const struct fm_fdt_binding bindings[] = { { "x,ask", build_nothing, NULL },
 						   { "x,ram", build_ram, NULL },
@@ -479,13 +447,17 @@ static void read_tree(const struct run *run, const void *blob, size_t len)
 						   { "firmem,memory", fm_block_fdt_build, NULL },
 						   { "firmem,dimm-slots", fm_dimms_fdt_build,
 						     NULL } };
-	const struct fm_fdt_options options = { .struct_size = sizeof(options), .source = SOURCE };
+	const struct fm_fdt_options options = { .struct_size = sizeof(options),
+						.source = SOURCE,
+						.secure = secure };
 	struct fm_machine *machine = NULL;
+	unsigned visits = 0;
 	struct fm_error err = { .code = 0 };
 	const struct fm_view *view;
 	struct fm_space *space;
 	int rc = fm_machine_from_fdt(&machine, blob, len, bindings, 5, &options, &err);
 
+	TAPE_CHECK(!fm_fdt_visit(blob, len, SOURCE, visit, &visits, NULL) ? visits > 0 : rc);
 	if (rc) {
 		TAPE_CHECK(!machine && err.code == rc);
 		TAPE_CHECK(!strncmp(err.msg, SOURCE ": ", strlen(SOURCE ": ")));
@@ -493,11 +465,17 @@ static void read_tree(const struct run *run, const void *blob, size_t len)
 		TAPE_CHECK(!run->plain || !is_good(run) || is_large(run));
 		return;
 	}
-	space = fm_machine_space(machine, "memory");
+	/* The secure world, where there is one, sees all. */
+	space = fm_machine_space(machine, "secure-memory");
+	TAPE_CHECK(secure || !space);
+	if (!space)
+		space = fm_machine_space(machine, "memory");
 	view = fm_space_view_get(space);
 	check_view(view);
 	TAPE_CHECK(check_memory(machine, view) == run->nranges || !run->plain);
 	check_slots(machine, view);
+	check_flat(space, view);
+	check_ramblocks(machine);
 	TAPE_CHECK(!run->plain || is_good(run));
 	fm_view_put(view);
 	fm_machine_free(machine);
@@ -520,6 +498,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct fm_error err;
 	bool change = tape_one_in(&run.tape, 4);
 	bool cut = tape_one_in(&run.tape, 32);
+	bool secure = tape_one_in(&run.tape, 2);
 	uint8_t *blob;
 	void *whole;
 	size_t blob_len;
@@ -538,7 +517,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	blob = malloc(blob_len ? blob_len : 1);
 	memcpy(blob, whole, blob_len);
 	free(whole);
-	read_tree(&run, blob, blob_len);
+	read_tree(&run, blob, blob_len, secure);
 	free(blob);
 	return 0;
 }
