@@ -18,7 +18,7 @@ struct memory {
 	unsigned index;
 	enum fm_role role;
 	uint64_t file_off; /* in options->ram_path */
-	bool secure; /* only the secure world has it */
+	bool secure;       /* only the secure world has it */
 };
 
 /* Bytes of the longest path that a walk lets pass, and of a little more text behind it. */
