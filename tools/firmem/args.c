@@ -73,8 +73,9 @@ const char *args_nearest(const char *word, const char *const *list)
 static int print_piece(int column, const char *dashes, const struct args_option *o)
 {
 	char text[64];
-	int len = snprintf(text, sizeof(text), o->required ? "%s%s%s%s" : "[%s%s%s%s]", dashes,
-			   o->name, o->value ? " " : "", o->value ? o->value : "");
+	int len = snprintf(text, sizeof(text), o->required ? "%s%s%s%s%s" : "[%s%s%s%s%s]", dashes,
+			   o->name, o->value ? " " : "", o->value ? o->value : "",
+			   o->kind == ARGS_WORDS ? "..." : "");
 
 	if (column + 1 + len > COLUMNS)
 		column = printf("\n%8s", "") - 1;
@@ -190,6 +191,20 @@ static void list_choices(const struct args_option *o, char *text, size_t len)
 	}
 }
 
+static bool take_word(struct args_words *words, const char *text, char *expected, size_t len)
+{
+	bool full = words->count == ARGS_WORDS_MAX;
+
+	if (full)
+		snprintf(expected, len, "at most %d", ARGS_WORDS_MAX);
+	else
+		snprintf(expected, len, "something");
+	if (full || !*text)
+		return false;
+	words->at[words->count++] = text;
+	return true;
+}
+
 /* Understand `text` as the option's kind says; false with what was expected. */
 static bool take_value(const struct args_option *o, const char *text, char *expected, size_t len)
 {
@@ -217,6 +232,8 @@ static bool take_value(const struct args_option *o, const char *text, char *expe
 	case ARGS_CHOICE:
 		list_choices(o, expected, len);
 		return choose(o, text, o->out);
+	case ARGS_WORDS:
+		return take_word(o->out, text, expected, len);
 	}
 	return true;
 }
@@ -227,8 +244,9 @@ struct parsing {
 	int argc;
 	char **argv;
 	int at;
-	uint64_t seen; /* options, a bit each */
-	size_t words;  /* how many came */
+	uint64_t seen;     /* options, a bit each */
+	size_t words;      /* how many came */
+	bool only_options; /* what comes now is no word */
 };
 
 /* The option's value is the argument itself, `value`, or if that is NULL the next one. */
@@ -295,7 +313,10 @@ static enum args_result parse_word(struct parsing *p)
 	const struct args_option *o;
 	char expected[128];
 
-	if (p->words >= spec->nwords) {
+	if (p->words == spec->nwords && !p->only_options && p->words &&
+	    spec->words[p->words - 1].kind == ARGS_WORDS)
+		p->words--;
+	if (p->words >= spec->nwords || p->only_options) {
 		complain("%s: \"%.60s\": expected an option, see \"firmem %s --help\"",
 			 spec->command, text, spec->command);
 		return ARGS_BAD;
@@ -322,8 +343,7 @@ static enum args_result parse_argument(struct parsing *p, bool only_words)
 		return take_option(p, o, NULL);
 	if (!strncmp(text, "--", 2) && text[2])
 		return parse_option(p);
-	if (text[0] == '-' && text[1])
-		p->words = p->spec->nwords;
+	p->only_options = text[0] == '-' && text[1];
 	return parse_word(p);
 }
 

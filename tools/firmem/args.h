@@ -18,6 +18,14 @@ enum args_kind {
 	ARGS_SIZE,   /* uint64_t; see args_size() */
 	ARGS_RANGE,  /* struct args_range: START+LENGTH */
 	ARGS_CHOICE, /* unsigned: which of `choices` */
+	ARGS_WORDS,  /* struct args_words: one or more; only the last of the words may be */
+};
+
+#define ARGS_WORDS_MAX 16
+
+struct args_words {
+	const char *at[ARGS_WORDS_MAX];
+	size_t count;
 };
 
 struct args_range {
