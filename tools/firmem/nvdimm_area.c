@@ -71,8 +71,8 @@ static bool read_guess(const char *path, struct fm_file *file, uint64_t size,
 	return false;
 }
 
-static bool read_area(const char *path, struct fm_file *file, uint64_t label_size,
-		      struct nvdimm_area *area)
+bool nvdimm_area_read_open(const char *path, struct fm_file *file, uint64_t label_size,
+			   struct nvdimm_area *area)
 {
 	const struct fm_io *io = fm_io_posix();
 	uint64_t size;
@@ -98,16 +98,47 @@ bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area 
 {
 	const struct fm_io *io = fm_io_posix();
 	struct fm_file *file;
-	int rc = io->ops->open(io->ctx, path, FM_IO_READ, &file);
 	bool ok;
 
-	if (rc) {
-		complain("%s: cannot be opened: %s", path, strerror(-rc));
+	if (!nvdimm_file_open(path, FM_IO_READ, &file))
 		return false;
-	}
-	ok = read_area(path, file, label_size, area);
+	ok = nvdimm_area_read_open(path, file, label_size, area);
 	io->ops->close(io->ctx, file);
 	return ok;
+}
+
+/* Is there a label area that begins elsewhere? */
+static bool has_other(const char *path, struct fm_file *file, const struct nvdimm_area *area)
+{
+	uint64_t size = area->off + area->len;
+	struct nvdimm_area other;
+	bool yes;
+
+	if (area->len == QEMU_LABEL_SIZE || size < QEMU_LABEL_SIZE ||
+	    !read_last(path, file, size, QEMU_LABEL_SIZE, &other))
+		return false;
+	yes = has_index(&other);
+	nvdimm_area_free(&other);
+	return yes;
+}
+
+bool nvdimm_area_is_plausible(const char *path, struct fm_file *file,
+			      const struct nvdimm_area *area)
+{
+	bool zero = !area->len;
+
+	if (area->len && has_index(area))
+		return true;
+	if (area->len)
+		zero = !area->bytes[0] && !memcmp(area->bytes, area->bytes + 1, area->len - 1);
+	if (zero && !has_other(path, file, area))
+		return true;
+	complain("%s: --label-size: 0x%llx, but its last 0x%llx bytes are %s, expected what it was "
+		 "made with",
+		 path, (unsigned long long)area->len,
+		 (unsigned long long)(zero ? QEMU_LABEL_SIZE : area->len),
+		 zero ? "a label area" : "neither labels nor zeros");
+	return false;
 }
 
 void nvdimm_area_free(struct nvdimm_area *area)
@@ -128,28 +159,11 @@ struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_ar
 
 /* --- changes ------------------------------------------------------------------------------------- */
 
-static bool lock(const char *path, struct nvdimm_edit *edit)
-{
-	const struct fm_io *io = fm_io_posix();
-	int rc = io->ops->open(io->ctx, path, FM_IO_READ | FM_IO_WRITE, &edit->file);
-
-	if (rc) {
-		complain("%s: cannot be opened for writing: %s", path, strerror(-rc));
-		return false;
-	}
-	rc = io->ops->lock(io->ctx, edit->file, FM_IO_LOCK_EXCLUSIVE, 0, 0);
-	if (!rc)
-		return true;
-	complain("%s: cannot be locked: %s", path, strerror(-rc));
-	io->ops->close(io->ctx, edit->file);
-	return false;
-}
-
 static bool map(const char *path, struct nvdimm_edit *edit)
 {
 	const struct fm_block_config mem = {
 		.struct_size = sizeof(mem),
-		.name = "image",
+		.name = path,
 		.role = FM_ROLE_NVDIMM,
 		.backing = FM_BACKING_FILE,
 		.flags = FM_BLOCK_SHARED,
@@ -179,9 +193,9 @@ static void unlock(struct nvdimm_edit *edit)
 
 bool nvdimm_edit_open(const char *path, uint64_t label_size, struct nvdimm_edit *edit)
 {
-	if (!lock(path, edit))
+	if (!nvdimm_file_lock(path, FM_IO_READ | FM_IO_WRITE, &edit->file))
 		return false;
-	if (read_area(path, edit->file, label_size, &edit->area)) {
+	if (nvdimm_area_read_open(path, edit->file, label_size, &edit->area)) {
 		if (map(path, edit))
 			return true;
 		nvdimm_area_free(&edit->area);

@@ -38,7 +38,7 @@ static void put_labels(struct out *out, const struct fm_label_area *area)
 		{ "type_guid", NULL, OUT_TEXT },
 		{ "abstraction_guid", NULL, OUT_TEXT },
 		{ "checksum_ok", NULL, OUT_BOOL },
-		{ "valid", "VALID", OUT_BOOL },
+		{ NULL, "VALID", OUT_BOOL },
 	};
 	bool guids = fm_label_info(area)->slot_len == 256;
 	const struct fm_label *l;
@@ -198,7 +198,7 @@ enum status nvdimm_labels_check_run(int argc, char **argv)
 static const struct verb verbs[] = {
 	{ "init", "make an area without labels", nvdimm_labels_init_run },
 	{ "list", "the labels", nvdimm_labels_list_run },
-	{ "add", "add a namespace's label", nvdimm_labels_add_run },
+	{ "add", "add a namespace", nvdimm_labels_add_run },
 	{ "delete", "delete a namespace's labels", nvdimm_labels_delete_run },
 	{ "rename", "give a namespace another name", nvdimm_labels_rename_run },
 	{ "check", "what is wrong with them", nvdimm_labels_check_run },
@@ -214,7 +214,7 @@ enum status nvdimm_labels_run(int argc, char **argv)
 		return complain("nvdimm labels: verb is missing, expected one that "
 				"\"firmem nvdimm labels --help\" lists");
 	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
-		puts("usage: firmem nvdimm labels VERB IMAGE [OPTION...]\n"
+		puts("usage: firmem nvdimm labels VERB IMAGE... [OPTION...]\n"
 		     "\n"
 		     "The label area of an NVDIMM: what namespaces its memory has.\n");
 		for (const struct verb *v = verbs; v->name; v++)

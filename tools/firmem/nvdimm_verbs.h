@@ -6,8 +6,11 @@
 #include "tools/firmem/args.h"
 #include "tools/firmem/out.h"
 
+#include <firmem/io.h>
 #include <firmem/label.h>
 
+enum status nvdimm_create_run(int argc, char **argv);
+enum status nvdimm_grow_run(int argc, char **argv);
 enum status nvdimm_nfit_run(int argc, char **argv);
 enum status nvdimm_ssdt_run(int argc, char **argv);
 enum status nvdimm_labels_run(int argc, char **argv);
@@ -17,6 +20,22 @@ enum status nvdimm_labels_check_run(int argc, char **argv);
 enum status nvdimm_labels_add_run(int argc, char **argv);
 enum status nvdimm_labels_delete_run(int argc, char **argv);
 enum status nvdimm_labels_rename_run(int argc, char **argv);
+
+/* A UUID of --uuid; false after a complaint. */
+bool nvdimm_uuid_read(const char *command, const char *text, uint8_t uuid[16]);
+
+/* The option of every verb of "labels". */
+#define NVDIMM_LABEL_SIZE(len)                                                     \
+	{                                                                          \
+		"label-size", ARGS_SIZE, "N", "bytes of labels at its end", &(len) \
+	}
+
+/* --- files ---------------------------------------------------------------------------------------- */
+
+/* A regular file; `flags` of enum fm_io_open. False after a complaint. */
+bool nvdimm_file_open(const char *path, unsigned flags, struct fm_file **file);
+/* The same, locked. Also refused where another process has it open for writing: QEMU locks nothing. */
+bool nvdimm_file_lock(const char *path, unsigned flags, struct fm_file **file);
 
 /* --- the label area of a file ---------------------------------------------------------------------- */
 
@@ -32,6 +51,15 @@ struct nvdimm_area {
  * if there is a label area. False after a complaint.
  */
 bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area *area);
+/* The same of a file that is open. */
+bool nvdimm_area_read_open(const char *path, struct fm_file *file, uint64_t label_size,
+			   struct nvdimm_area *area);
+/*
+ * Does the file have its labels there? An index block, or zeros, and no label area of another size. False
+ * after a complaint about --label-size.
+ */
+bool nvdimm_area_is_plausible(const char *path, struct fm_file *file,
+			      const struct nvdimm_area *area);
 void nvdimm_area_free(struct nvdimm_area *area);
 /* Parsed; NULL after a complaint. */
 struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_area *area);

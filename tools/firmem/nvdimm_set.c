@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tools/firmem/nvdimm_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* --- opening ------------------------------------------------------------------------------------- */
+
+/* Whatever its names: a second lock of one file would fail, and say that another process has it. */
+static bool check_twice(const struct args_words *images)
+{
+	struct stat st[NVDIMM_SET_MAX];
+
+	for (size_t i = 0; i < images->count; i++) {
+		/* What cannot be asked cannot be opened: that is told then. */
+		if (stat(images->at[i], &st[i]))
+			return true;
+		for (size_t k = 0; k < i; k++) {
+			if (st[k].st_dev != st[i].st_dev || st[k].st_ino != st[i].st_ino)
+				continue;
+			complain("%s: the same file as %s, expected another DIMM's image",
+				 images->at[i], images->at[k]);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool open_next(struct nvdimm_set *set, uint64_t label_size)
+{
+	const char *path = set->paths[set->count];
+	struct nvdimm_edit *edit = &set->edits[set->count];
+
+	if (!nvdimm_edit_open(path, label_size, edit))
+		return false;
+	set->areas[set->count] = nvdimm_area_parse(path, &edit->area);
+	if (set->areas[set->count]) {
+		set->count++;
+		return true;
+	}
+	nvdimm_edit_close(edit);
+	return false;
+}
+
+bool nvdimm_set_open(struct nvdimm_set *set, const struct args_words *images, uint64_t label_size)
+{
+	*set = (struct nvdimm_set){ .paths = images->at };
+	if (!check_twice(images))
+		return false;
+	while (set->count < images->count) {
+		if (open_next(set, label_size))
+			continue;
+		nvdimm_set_close(set);
+		return false;
+	}
+	return true;
+}
+
+void nvdimm_set_close(struct nvdimm_set *set)
+{
+	while (set->count) {
+		set->count--;
+		fm_label_free(set->areas[set->count]);
+		nvdimm_edit_close(&set->edits[set->count]);
+	}
+}
+
+static const char *version_of(const struct fm_label_area *area)
+{
+	return fm_label_info(area)->version == FM_LABEL_V1_1 ? "1.1" : "1.2";
+}
+
+bool nvdimm_set_check(const struct nvdimm_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		uint64_t len = set->edits[i].area.pmem_len, first = set->edits[0].area.pmem_len;
+
+		if (fm_label_info(set->areas[i])->current < 0) {
+			complain("%s: label area: no valid index block, expected what \"firmem "
+				 "nvdimm labels init\" makes",
+				 set->paths[i]);
+			return false;
+		}
+		if (strcmp(version_of(set->areas[i]), version_of(set->areas[0]))) {
+			complain("%s: version: %s, expected %s as %s has", set->paths[i],
+				 version_of(set->areas[i]), version_of(set->areas[0]),
+				 set->paths[0]);
+			return false;
+		}
+		if (len != first) {
+			complain("%s: memory: 0x%llx bytes, expected 0x%llx as %s has",
+				 set->paths[i], (unsigned long long)len, (unsigned long long)first,
+				 set->paths[0]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* --- changing ------------------------------------------------------------------------------------ */
+
+static int copy_write(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
+{
+	memcpy((uint8_t *)ctx + off, bytes, len);
+	return 0;
+}
+
+static int copy_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *err)
+{
+	return 0;
+}
+
+static int try_one(const struct nvdimm_set *set, size_t i, const struct nvdimm_change *change,
+		   struct fm_error *err)
+{
+	struct fm_label_medium copy = set->edits[i].medium;
+	uint8_t *bytes = out_need(malloc(copy.len));
+	int rc;
+
+	memcpy(bytes, copy.bytes, copy.len);
+	copy.bytes = bytes;
+	copy.ctx = bytes;
+	copy.write = copy_write;
+	copy.sync = copy_sync;
+	rc = change->apply(change, i, &copy, 1, err);
+	free(bytes);
+	return rc;
+}
+
+enum status nvdimm_set_apply(struct nvdimm_set *set, const struct nvdimm_change *change)
+{
+	struct fm_label_medium media[NVDIMM_SET_MAX];
+	struct fm_error err;
+	bool found = false;
+	int rc;
+
+	for (size_t i = 0; i < set->count; i++) {
+		rc = try_one(set, i, change, &err);
+		if (rc && rc != FM_ERR_NOT_FOUND)
+			return complain("%s: %s", set->paths[i], err.msg);
+		found |= !rc;
+		media[i] = set->edits[i].medium;
+	}
+	if (!found) {
+		complain("%s: %s", set->paths[0], err.msg);
+		return STATUS_NO;
+	}
+	rc = change->apply(change, 0, media, set->count, &err);
+	return rc ? complain("%s", err.msg) : STATUS_YES;
+}
