@@ -194,6 +194,9 @@ class Guest:
             text = file.read().replace("\r\n", "\n")
         assert "@@DONE" in text, text + self.tail("console")
         said = re.findall(r"@@BEGIN (\S+)\n(.*?)@@END (\d+)\n", text, re.S)
+        assert len(said) == len(re.findall("^say ", script, re.M)), text
+        for name, answer, status in said:
+            print(f"-- {name}: {status}\n{answer.strip()[:1500]}")
         return {name: (int(status), answer) for name, answer, status in said}
 
     def tail(self, name):

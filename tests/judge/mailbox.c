@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * mailbox RAM NFIT SSDT LABELS0 LABELS1: firmware for a guest whose RAM is the file RAM: two NVDIMMs, one
- * interleave set at 512 MiB, the mailbox at 768 MiB. Writes their tables, prints "ready", answers until its
- * input ends, and leaves what the guest wrote to the label areas in the last two files.
+ * interleave set at 512 MiB, the mailbox at 768 MiB. Writes their tables, prints "ready", takes the label
+ * areas from the last two files when a line comes, answers until its input ends, and leaves there what the
+ * guest made of the label areas.
  */
 #include <firmem/block.h>
 #include <firmem/dsm.h>
@@ -144,6 +145,21 @@ static struct fm_dsm *make_dsm(void)
 	return dsm;
 }
 
+static void load_labels(const char *path, struct fm_block *block)
+{
+	struct fm_error err;
+	void *bytes;
+	size_t len;
+
+	need(fm_io_load(NULL, path, LABELS, &bytes, &len, &err), &err);
+	if (len != LABELS) {
+		fprintf(stderr, "mailbox: %s: %zu bytes, expected %u\n", path, len, LABELS);
+		exit(2);
+	}
+	memcpy((uint8_t *)fm_block_ptr(block) + EACH, bytes, len);
+	free(bytes);
+}
+
 static void serve(struct fm_dsm *dsm, uint8_t *ram)
 {
 	_Atomic uint32_t *bell = (_Atomic uint32_t *)(void *)(ram + MAILBOX + FM_DSM_PAGE);
@@ -175,9 +191,13 @@ int main(int argc, char **argv)
 	make_dimms();
 	store_nfit(argv[2]);
 	store_ssdt(argv[3]);
-	dsm = make_dsm();
 	puts("ready");
 	fflush(stdout);
+	if (getchar() != '\n')
+		return 2;
+	for (unsigned i = 0; i < 2; i++)
+		load_labels(argv[4 + i], blocks[i]);
+	dsm = make_dsm();
 	serve(dsm, fm_block_ptr(ram));
 	fm_dsm_free(dsm);
 	for (unsigned i = 0; i < 2; i++) {
