@@ -6,6 +6,7 @@
 #include <firmem/io.h>
 #include <firmem/persist.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,11 +160,23 @@ struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_ar
 
 /* --- changes ------------------------------------------------------------------------------------- */
 
+/* What tells images apart in a message of the library: a block's name has at most 63 bytes, and no control
+ * characters. */
+static void name_of(const char *path, char name[64])
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(name, 64, "%s", slash ? slash + 1 : path);
+	for (char *p = name; *p; p++)
+		*p = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+}
+
 static bool map(const char *path, struct nvdimm_edit *edit)
 {
+	char name[64];
 	const struct fm_block_config mem = {
 		.struct_size = sizeof(mem),
-		.name = path,
+		.name = name,
 		.role = FM_ROLE_NVDIMM,
 		.backing = FM_BACKING_FILE,
 		.flags = FM_BLOCK_SHARED,
@@ -172,6 +185,7 @@ static bool map(const char *path, struct nvdimm_edit *edit)
 	struct fm_label_place *p = &edit->place;
 	struct fm_error err;
 
+	name_of(path, name);
 	*p = (struct fm_label_place){ .off = edit->area.off, .len = edit->area.len };
 	if (fm_block_new(&p->block, &mem, &err)) {
 		complain("%s", err.msg);
