@@ -196,22 +196,42 @@ static int replace(struct edit *e, const struct fm_label *label, uint32_t flags,
 	return write_index(e, err);
 }
 
-/* A whole change: of all areas with UPDATING, then of all without. A label with nlabel 0 is none. */
-static int replace_all(struct edit *edits, size_t count, const struct fm_label *labels,
-		       struct fm_error *err)
+/*
+ * Linux looks for the other labels of those that the first DIMM has, and gives up the whole region, with all
+ * its namespaces, where one is missing; incomplete labels of the others alone it passes over. So the
+ * first DIMM gets its label last, and is the first to lose it.
+ */
+static bool is_first(const struct fm_label *label)
+{
+	return !label->position;
+}
+
+/* Those of one of the two halves of a cycle. A label with nlabel 0 is none. */
+static int replace_half(struct edit *edits, size_t count, const struct fm_label *labels, bool first,
+			uint32_t updating, struct fm_error *err)
 {
 	int rc = 0;
 
-	for (unsigned cycle = 0; cycle < 2; cycle++) {
-		for (size_t i = 0; i < count && !rc; i++) {
-			uint32_t flags = labels[i].flags & ~(uint32_t)FM_LABEL_UPDATING;
+	for (size_t i = 0; i < count && !rc; i++) {
+		uint32_t flags = labels[i].flags & ~(uint32_t)FM_LABEL_UPDATING;
 
-			if (labels[i].nlabel)
-				rc = replace(&edits[i], &labels[i],
-					     cycle ? flags : flags | FM_LABEL_UPDATING, err);
-		}
+		if (labels[i].nlabel && is_first(&labels[i]) == first)
+			rc = replace(&edits[i], &labels[i], flags | updating, err);
 	}
 	return rc;
+}
+
+/* A whole change: of all areas with UPDATING, then of all without. */
+static int replace_all(struct edit *edits, size_t count, const struct fm_label *labels,
+		       struct fm_error *err)
+{
+	int rc = replace_half(edits, count, labels, false, FM_LABEL_UPDATING, err);
+
+	if (!rc)
+		rc = replace_half(edits, count, labels, true, FM_LABEL_UPDATING, err);
+	if (!rc)
+		rc = replace_half(edits, count, labels, false, 0, err);
+	return rc ? rc : replace_half(edits, count, labels, true, 0, err);
 }
 
 /* --- checks -------------------------------------------------------------------------------------- */
@@ -380,6 +400,23 @@ int fm_label_rename(const struct fm_label_medium *areas, size_t count, const uin
 	return rc;
 }
 
+static int delete_half(struct edit *edits, size_t count, const uint8_t uuid[16], bool first,
+		       bool *found, struct fm_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && !rc; i++) {
+		const struct fm_label *l = fm_label_find(edits[i].area, uuid);
+
+		if (!l || is_first(l) != first)
+			continue;
+		*found = true;
+		free_old(&edits[i], uuid);
+		rc = write_index(&edits[i], err);
+	}
+	return rc;
+}
+
 int fm_label_delete(const struct fm_label_medium *areas, size_t count, const uint8_t uuid[16],
 		    struct fm_error *err)
 {
@@ -389,13 +426,9 @@ int fm_label_delete(const struct fm_label_medium *areas, size_t count, const uin
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < count && !rc; i++) {
-		if (!fm_label_find(edits[i].area, uuid))
-			continue;
-		found = true;
-		free_old(&edits[i], uuid);
-		rc = write_index(&edits[i], err);
-	}
+	rc = delete_half(edits, count, uuid, true, &found, err);
+	if (!rc)
+		rc = delete_half(edits, count, uuid, false, &found, err);
 	if (!rc && !found)
 		rc = fm_error_set(err, FM_ERR_NOT_FOUND, 0, "label: no namespace of that UUID");
 	close_edits(edits, count);

@@ -200,7 +200,9 @@ FM_API int fm_label_init(const struct fm_label_medium *area, unsigned version,
 /*
  * Add a namespace: labels[i] goes to areas[i]; slot and UPDATING of it do not count. Each step is durable
  * before the next: the label in the lowest free slot, then the other index block; all of it twice,
- * first with UPDATING, as Linux does. A cut leaves no namespace (at most an incomplete one) or the whole.
+ * first with UPDATING, as Linux does. A cut leaves no namespace (at most labels that make none) or the whole.
+ * Position 0 is written last, whatever the order of the areas: Linux (6.1) disables a region where its first DIMM
+ * has a label that another lacks.
  *
  * Everything is checked before the first write: FM_ERR_ARG (a field), FM_ERR_STATE (no valid index),
  * FM_ERR_EXISTS (the UUID), FM_ERR_OVERLAP, FM_ERR_RANGE (behind pmem_len), FM_ERR_NOSPACE (two slots must be
@@ -212,7 +214,8 @@ FM_API int fm_label_add(const struct fm_label_medium *areas, size_t count,
 /* Give a namespace another name; "" is none. As fm_label_add(), one free slot; FM_ERR_NOT_FOUND. */
 FM_API int fm_label_rename(const struct fm_label_medium *areas, size_t count,
 			   const uint8_t uuid[16], const char *name, struct fm_error *err);
-/* Free a namespace's slots: one write of an index block in each area. As above; FM_ERR_NOT_FOUND. */
+/* Free a namespace's slots: one write of an index block in each area, position 0 first. As above;
+ * FM_ERR_NOT_FOUND. */
 FM_API int fm_label_delete(const struct fm_label_medium *areas, size_t count,
 			   const uint8_t uuid[16], struct fm_error *err);
 

@@ -419,6 +419,37 @@ static void a_set_over_two_dimms_is_changed_in_both(void **state)
 	fm_label_free(areas[0]);
 }
 
+/* Linux gives up the region where only its first DIMM has a label. */
+static void the_first_dimm_gets_its_label_last_and_loses_it_first(void **state)
+{
+	for (unsigned lead = 0; lead < 2; lead++) {
+		struct memory *first = lead ? &n : &m, *other = lead ? &m : &n;
+		struct fm_label_medium media[2];
+		struct fm_label labels[2];
+
+		memory_make(&m, 1024, FM_LABEL_V1_2);
+		memory_make(&n, 1024, FM_LABEL_V1_2);
+		media[0] = m.medium;
+		media[1] = n.medium;
+		for (unsigned i = 0; i < 2; i++) {
+			labels[i] = label_number(0, "two", FM_LABEL_V1_2);
+			labels[i].nlabel = 2;
+			labels[i].position = i != lead;
+		}
+		other->fail_at = 1;
+		assert_int_equal(fm_label_add(media, 2, labels, NULL), FM_ERR_IO);
+		assert_int_equal(first->calls, 0);
+		memory_reset(&m);
+		memory_reset(&n);
+		assert_int_equal(fm_label_add(media, 2, labels, NULL), 0);
+		memory_reset(&m);
+		memory_reset(&n);
+		first->fail_at = 1;
+		assert_int_equal(fm_label_delete(media, 2, labels[0].uuid, NULL), FM_ERR_IO);
+		assert_int_equal(other->calls, 0);
+	}
+}
+
 static void words_are_read_as_they_are_written(void **state)
 {
 	uint8_t uuid[16], guid[16];
@@ -461,6 +492,7 @@ int main(void)
 		cmocka_unit_test(labels_that_contradict_others_are_found),
 		cmocka_unit_test(the_cookie_of_qemus_first_dimm_is_the_known_one),
 		cmocka_unit_test(a_set_over_two_dimms_is_changed_in_both),
+		cmocka_unit_test(the_first_dimm_gets_its_label_last_and_loses_it_first),
 		cmocka_unit_test(words_are_read_as_they_are_written),
 	};
 

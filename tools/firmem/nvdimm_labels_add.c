@@ -139,21 +139,15 @@ static void fill_labels(struct adding *a, const struct nvdimm_set *set)
 
 /* --- adding -------------------------------------------------------------------------------------- */
 
-static int apply_add(const struct nvdimm_change *change, const size_t *which,
+static int apply_add(const struct nvdimm_change *change, size_t first,
 		     const struct fm_label_medium *areas, size_t count, struct fm_error *err)
 {
-	struct fm_label labels[NVDIMM_SET_MAX];
-
-	for (size_t k = 0; k < count; k++)
-		labels[k] = change->labels[which[k]];
-	return fm_label_add(areas, count, labels, err);
+	return fm_label_add(areas, count, change->labels + first, err);
 }
 
 static enum status add_to(struct adding *a, struct nvdimm_set *set)
 {
-	const struct nvdimm_change change = { .apply = apply_add,
-					      .order = NVDIMM_FIRST_LAST,
-					      .labels = a->labels };
+	const struct nvdimm_change change = { .apply = apply_add, .labels = a->labels };
 
 	if (!nvdimm_set_check(set) || !take_cookie(a, set) || !take_dpa(a, set))
 		return STATUS_BAD;

@@ -136,7 +136,7 @@ static enum status change_all(struct changing *c, const char *command, bool whol
 	return status;
 }
 
-static int apply_delete(const struct nvdimm_change *change, const size_t *which,
+static int apply_delete(const struct nvdimm_change *change, size_t first,
 			const struct fm_label_medium *areas, size_t count, struct fm_error *err)
 {
 	return fm_label_delete(areas, count, change->uuid, err);
@@ -148,7 +148,7 @@ static const char delete_text[] =
 
 enum status nvdimm_labels_delete_run(int argc, char **argv)
 {
-	struct changing c = { .change = { .apply = apply_delete, .order = NVDIMM_FIRST_FIRST } };
+	struct changing c = { .change = { .apply = apply_delete } };
 	const struct args_option words[] = { IMAGE_WORDS(c) };
 	const struct args_option options[] = {
 		{ "uuid", ARGS_TEXT, "U", "of the namespace", &c.uuid_text, true },
@@ -168,7 +168,7 @@ enum status nvdimm_labels_delete_run(int argc, char **argv)
 	return result == ARGS_GO ? change_all(&c, spec.command, false) : ended(result);
 }
 
-static int apply_rename(const struct nvdimm_change *change, const size_t *which,
+static int apply_rename(const struct nvdimm_change *change, size_t first,
 			const struct fm_label_medium *areas, size_t count, struct fm_error *err)
 {
 	return fm_label_rename(areas, count, change->uuid, change->name, err);

@@ -123,44 +123,14 @@ static int try_one(const struct nvdimm_set *set, size_t i, const struct nvdimm_c
 	copy.ctx = bytes;
 	copy.write = copy_write;
 	copy.sync = copy_sync;
-	rc = change->apply(change, &i, &copy, 1, err);
+	rc = change->apply(change, i, &copy, 1, err);
 	free(bytes);
 	return rc;
-}
-
-static unsigned position_in(const struct nvdimm_set *set, size_t i,
-			    const struct nvdimm_change *change)
-{
-	const struct fm_label *l =
-		change->labels ? &change->labels[i] : fm_label_find(set->areas[i], change->uuid);
-
-	return l ? l->position : UINT16_MAX + 1u;
-}
-
-static void put_in_order(const struct nvdimm_set *set, const struct nvdimm_change *change,
-			 size_t *which)
-{
-	bool last = change->order == NVDIMM_FIRST_LAST;
-
-	for (size_t i = 0; i < set->count; i++) {
-		unsigned position = position_in(set, i, change);
-		size_t k = i;
-
-		for (; k && change->order != NVDIMM_AS_GIVEN; k--) {
-			unsigned before = position_in(set, which[k - 1], change);
-
-			if (last ? before >= position : before <= position)
-				break;
-			which[k] = which[k - 1];
-		}
-		which[k] = i;
-	}
 }
 
 enum status nvdimm_set_apply(struct nvdimm_set *set, const struct nvdimm_change *change)
 {
 	struct fm_label_medium media[NVDIMM_SET_MAX];
-	size_t which[NVDIMM_SET_MAX];
 	struct fm_error err;
 	bool found = false;
 	int rc;
@@ -175,9 +145,8 @@ enum status nvdimm_set_apply(struct nvdimm_set *set, const struct nvdimm_change 
 		complain("%s: %s", set->paths[0], err.msg);
 		return STATUS_NO;
 	}
-	put_in_order(set, change, which);
-	for (size_t k = 0; k < set->count; k++)
-		media[k] = set->edits[which[k]].medium;
-	rc = change->apply(change, which, media, set->count, &err);
+	for (size_t i = 0; i < set->count; i++)
+		media[i] = set->edits[i].medium;
+	rc = change->apply(change, 0, media, set->count, &err);
 	return rc ? complain("%s", err.msg) : STATUS_YES;
 }

@@ -25,19 +25,10 @@ void nvdimm_set_close(struct nvdimm_set *set);
 /* Each has labels, of one version, and as much memory as the first. False after a complaint. */
 bool nvdimm_set_check(const struct nvdimm_set *set);
 
-/* Who is changed first. Linux looks for the others where the first DIMM has a label, and gives up the whole
- * region, with all its namespaces, where one is missing; labels on other DIMMs alone it passes over. */
-enum nvdimm_order {
-	NVDIMM_AS_GIVEN,
-	NVDIMM_FIRST_LAST,  /* position 0 last: for what comes */
-	NVDIMM_FIRST_FIRST, /* position 0 first: for what goes */
-};
-
-/* A change of `count` areas: areas[k] is that of the set's image which[k]. */
+/* A change of `count` areas, which are those of the set's images from the one numbered `first`. */
 struct nvdimm_change {
-	int (*apply)(const struct nvdimm_change *change, const size_t *which,
+	int (*apply)(const struct nvdimm_change *change, size_t first,
 		     const struct fm_label_medium *areas, size_t count, struct fm_error *err);
-	enum nvdimm_order order;
 	uint8_t uuid[16];
 	const char *name;
 	const struct fm_label *labels; /* of each image */
