@@ -91,6 +91,24 @@ static int check_kernel(const struct fm_sev_config *c, const struct fm_ovmf *ovm
 			    firmware_name(c));
 }
 
+/* Behind an SVSM lie the variables and the firmware: none of its sections may be there. */
+static int check_svsm_sections(const struct fm_sev_config *c, const struct fm_ovmf *own,
+			       struct fm_error *err)
+{
+	for (uint32_t i = 0; i < own->section_count; i++) {
+		const struct fm_ovmf_section *s = &own->sections[i];
+
+		if (s->gpa + (uint64_t)s->len > own->gpa)
+			return fm_error_set(err, FM_ERR_OVERLAP, 0,
+					    "%s: 0x%zx: section 0x%" PRIx32 " + 0x%" PRIx32
+					    " overlaps the variables or firmware behind it, "
+					    "expected an end at or below 0x%" PRIx64,
+					    fmi_or(c->svsm_name, "svsm"), s->off, s->gpa, s->len,
+					    own->gpa);
+	}
+	return 0;
+}
+
 static int check_svsm(const struct fm_sev_config *c, const struct fm_ovmf *ovmf,
 		      struct fm_error *err)
 {
@@ -121,7 +139,7 @@ static int check_svsm(const struct fm_sev_config *c, const struct fm_ovmf *ovmf,
 		return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: has no %s, expected an SVSM image",
 				    fmi_or(c->svsm_name, "svsm"),
 				    own.has_svsm ? "SEV metadata" : "SVSM entry");
-	return 0;
+	return check_svsm_sections(c, &own, err);
 }
 
 static int check_ovmf(const struct fm_sev_config *c, const struct fm_ovmf *ovmf,

@@ -13,7 +13,7 @@ import sys
 
 import measure
 import measure_reference as ref
-from measure import digest
+from measure import digest, refused
 
 SIGS = {"EPYC-v4": 0x800f12, "EPYC-Rome-v2": 0x830f10, "EPYC-Milan": 0xa00f11,
         "EPYC-Genoa-v1": 0xa10f10, "EPYC-Turin": 0xb00f00}
@@ -128,6 +128,23 @@ def every_svsm():
         assert digest("snp", *base, "--vars-size", hex(size), "--guest-features", "0x21") == want
         assert digest("snp", *base, "--vars-file", write("vars", bytes(size))) == want
         assert digest("--mode", "snp:svsm", *base, f"--vars-size={size}") == want
+
+
+def an_svsm_keeps_off_what_is_behind_it():
+    fw = firmware()
+    length, size = 4 * ref.PAGE, 0x4000
+    end = (1 << 32) - len(fw) - size
+    for gpa, code in ((end - length - 0x1000, 0), (end, 2), (end + size, 2)):
+        svsm = ref.image(length, [(ref.SVSM, struct.pack("<I", 0x1234)),
+                                  (ref.SEV, struct.pack("<I", 0x400))],
+                         [(length - 0x400, ref.sev_metadata([(gpa, 0x1000, 1)]))])
+        options = ["snp", "--firmware", write("fw", fw), "--svsm", write("svsm", svsm), "--vcpus", 1,
+                   "--vcpu-type", "EPYC-Milan", "--vars-size", size]
+        if code:
+            assert "overlaps" in refused(*options), hex(gpa)
+        else:
+            assert digest(*options) == \
+                ref.snp(fw, 1, sig=0xa00f11, svsm=svsm, vars_size=size).hex(), hex(gpa)
 
 
 def every_vmsa():
@@ -438,7 +455,8 @@ def every_loader_of_igvm():
 
 
 CASES = (every_vmm_cpu_and_count, every_guest_feature, every_direct_boot, every_order_of_sections,
-         every_size_of_image, every_svsm, every_vmsa, every_launch_measure, id_blocks_hold_for_openssl,
+         every_size_of_image, every_svsm, an_svsm_keeps_off_what_is_behind_it,
+         every_vmsa, every_launch_measure, id_blocks_hold_for_openssl,
          both_orders_of_tdx, every_memory_of_a_td, every_bank_of_a_log, every_pcr7_of_an_empty_store,
          every_realm_with_firmware, x0_may_be_0, every_realm_parameter, every_direct_boot_of_a_realm, every_rem,
          every_loader_of_igvm)
