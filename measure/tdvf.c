@@ -185,6 +185,13 @@ static int take_descriptor(struct parser *p, size_t off)
 	return 0;
 }
 
+/* Without an entry in the table: where cloud-hypervisor and td-shim have its offset. */
+static bool by_pointer(const uint8_t *bytes, size_t len, size_t *off)
+{
+	*off = fmi_le32(bytes + len - 32);
+	return fmi_in_range(*off, HEADER, len) && !memcmp(bytes + *off, "TDVF", 4);
+}
+
 int fm_tdvf_parse(struct fm_tdvf *out, const char *name, const void *bytes, size_t len,
 		  unsigned flags, struct fm_error *err)
 {
@@ -200,12 +207,13 @@ int fm_tdvf_parse(struct fm_tdvf *out, const char *name, const void *bytes, size
 	ret = fm_ovmf_parse(&ovmf, p.name, bytes, len, 0, flags, err);
 	if (ret)
 		return ret;
-	if (ovmf.has_table && !ovmf.has_tdvf)
+	if (ovmf.has_tdvf)
+		off = ovmf.tdvf_off;
+	else if (!by_pointer(p.bytes, len, &off) && ovmf.has_table)
 		return fm_error_set(err, FM_ERR_FORMAT, 0,
 				    "%s: has no TDX metadata, expected an image built for TDX",
 				    p.name);
-	off = ovmf.has_table ? ovmf.tdvf_off : fmi_le32(p.bytes + len - 32);
-	if (ovmf.has_table && (off < 16 || !fmi_guid_is(p.bytes + off - 16, &tdvf_guid)))
+	if (ovmf.has_tdvf && (off < 16 || !fmi_guid_is(p.bytes + off - 16, &tdvf_guid)))
 		return fm_error_set(err, FM_ERR_FORMAT, 0,
 				    "%s: 0x%zx: no TDX descriptor GUID, expected "
 				    "e9eaf9f3-168e-44d5-a8eb-7f4d8738f6ae before the descriptor",

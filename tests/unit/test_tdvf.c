@@ -110,6 +110,20 @@ static void cloud_hypervisor_finds_it_without_the_table(void **state)
 	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), FM_ERR_FORMAT);
 }
 
+static void cloud_hypervisor_finds_it_beside_a_table_without_it(void **state)
+{
+	struct fm_error err = { 0 };
+	struct fm_tdvf t;
+
+	ovmf_build(image);
+	image[OVMF_TDX + 6] ^= 1; /* the entry is of another GUID now */
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, &err), FM_ERR_FORMAT);
+	assert_non_null(strstr(err.msg, "no TDX metadata"));
+	ovmf_put(image + OVMF_LEN - 32, 4, OVMF_TDVF);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), 0);
+	assert_int_equal(t.off, OVMF_TDVF);
+}
+
 /* --- MRTD once more, by the plain definition -------------------------------------------------- */
 
 static struct fm_digest *stream;
@@ -250,6 +264,7 @@ int main(void)
 		cmocka_unit_test(each_wrong_field_is_named),
 		cmocka_unit_test(memory_that_is_added_later_is_not_counted),
 		cmocka_unit_test(cloud_hypervisor_finds_it_without_the_table),
+		cmocka_unit_test(cloud_hypervisor_finds_it_beside_a_table_without_it),
 		cmocka_unit_test(mrtd_is_the_stream_of_its_definition_in_both_orders),
 		cmocka_unit_test(a_payload_ends_in_zeros_and_later_pages_are_not_measured),
 		cmocka_unit_test(hobs_list_the_memory_between_what_was_accepted),
