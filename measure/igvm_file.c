@@ -275,6 +275,7 @@ bool fmi_igvm_applies(const struct fmi_igvm *f, const struct fmi_igvm_header *h)
 int fmi_igvm_open(struct fmi_igvm *f, enum fm_igvm_platform platform, struct fm_error *err)
 {
 	struct fmi_igvm_header h;
+	uint32_t seen = 0;
 	size_t at;
 	int ret = check_fixed(f, err);
 
@@ -285,14 +286,19 @@ int fmi_igvm_open(struct fmi_igvm *f, enum fm_igvm_platform platform, struct fm_
 	for (at = f->start; fmi_igvm_next(f, &at, &h);) {
 		uint32_t mask = h.type == FMI_IGVM_PLATFORM ? fmi_le32(h.payload) : 0;
 
-		if (h.type != FMI_IGVM_PLATFORM || h.payload[5] != (uint8_t)platform)
+		bool ours;
+
+		if (h.type != FMI_IGVM_PLATFORM)
 			continue;
-		if (!fmi_is_pow2(mask) || f->mask)
+		ours = h.payload[5] == (uint8_t)platform;
+		if (!fmi_is_pow2(mask) || seen & mask || (ours && f->mask))
 			return fm_error_set(err, FM_ERR_FORMAT, 0,
 					    "%s: 0x%zx: platform %u with mask 0x%" PRIx32
-					    ", expected it once, with one bit",
+					    ", expected it once, with one bit of its own",
 					    f->name, h.off, h.payload[5], mask);
-		f->mask = mask;
+		seen |= mask;
+		if (ours)
+			f->mask = mask;
 	}
 	if (!f->mask)
 		return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: is not for %s, expected it to be",

@@ -124,6 +124,8 @@ static const struct lie lies[] = {
 	{ "no such platform", PAY(PLATFORM_SNP, 5), 1, 4, true, FM_ERR_FORMAT, "not for SEV" },
 	{ "a platform twice", PAY(PLATFORM_TDX, 5), 1, 2, true, FM_ERR_FORMAT, "once" },
 	{ "a mask of two bits", PAY(PLATFORM_SNP, 0), 4, 3, true, FM_ERR_FORMAT, "one bit" },
+	{ "a mask of two platforms", PAY(PLATFORM_TDX, 0), 4, 1, true, FM_ERR_FORMAT, "its own" },
+	{ "another's mask of no bits", PAY(PLATFORM_TDX, 0), 4, 0, true, FM_ERR_FORMAT, "one bit" },
 };
 
 static void each_wrong_field_is_named(void **state)
