@@ -161,6 +161,12 @@ static int check_header(const uint8_t *b, const uint8_t *a, struct fm_error *err
 			   FM_IDBLOCK_AUTH_LEN - AUTHOR_KEY - FM_IDBLOCK_KEY_LEN, 0))
 		return fm_error_set(err, FM_ERR_FORMAT, 0,
 				    "ID auth: reserved bytes are set, expected 0");
+	/* Or one changed number would take the author away, and nobody would see it. */
+	if (!fmi_le32(a + 4) && !(fmi_all_bytes(a + KEY_SIG, SIG_LEN, 0) &&
+				  fmi_all_bytes(a + AUTHOR_KEY, FM_IDBLOCK_KEY_LEN, 0)))
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "ID auth: author key or its signature is set, expected 0 "
+				    "without an algorithm for it");
 	return 0;
 }
 
