@@ -169,6 +169,36 @@ static void diff_says_in_words_where_two_part(void **state)
 	fm_transcript_free(b);
 }
 
+/* What diff says of two transcripts of one step. */
+static void words_of(struct fm_measure_step a, struct fm_measure_step b, const char *word)
+{
+	struct fm_transcript *ta = with(&a), *tb = with(&b);
+	struct fm_transcript_difference d;
+
+	assert_int_equal(fm_transcript_diff(ta, tb, &d), 1);
+	if (!strstr(d.words, word))
+		fail_msg("%s", d.words);
+	fm_transcript_free(ta);
+	fm_transcript_free(tb);
+}
+
+static void orders_and_results_are_told_as_such(void **state)
+{
+	struct fm_measure_step a = base, b = base;
+
+	memcpy(a.what, "add-extend", 11);
+	memcpy(b.what, "add", 4);
+	words_of(a, b, "another order");
+	words_of(b, a, "another order");
+	/* One that is no page and has no contents is a result, which nothing came before. */
+	a = base;
+	a.gpa = UINT64_MAX;
+	a.contents_len = 0;
+	b = a;
+	b.running[0]++;
+	words_of(a, b, "the results differ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +206,7 @@ int main(void)
 		cmocka_unit_test(texts_that_are_none_are_refused),
 		cmocka_unit_test(steps_are_checked),
 		cmocka_unit_test(diff_says_in_words_where_two_part),
+		cmocka_unit_test(orders_and_results_are_told_as_such),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
