@@ -175,10 +175,6 @@ static int take_sha1(const struct fm_eventlog *log, struct fm_event *e, size_t *
 {
 	if (!fmi_in_range(*at, FIRST - 4, log->len))
 		return cut(log, *at, "an event", err);
-	if (e->index >= PCRS && e->type != FM_EVENT_NO_ACTION)
-		return fm_error_set(err, FM_ERR_FORMAT, 0,
-				    "%s: 0x%zx: event of PCR %" PRIu32 ", expected 0 to %u",
-				    log->name, e->off, e->index, PCRS - 1);
 	e->digests[FM_DIGEST_SHA1] = log->bytes + *at + 8;
 	*at += FIRST - 4;
 	return 0;
@@ -196,6 +192,10 @@ static int take_event(const struct fm_eventlog *log, struct fm_event *e, size_t 
 		return cut(log, *at, "an event", err);
 	e->index = fmi_le32(b);
 	e->type = fmi_le32(b + 4);
+	if (e->index >= PCRS && e->type != FM_EVENT_NO_ACTION)
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: 0x%zx: event of PCR %" PRIu32 ", expected 0 to %u",
+				    log->name, e->off, e->index, PCRS - 1);
 	if (log->old) {
 		ret = take_sha1(log, e, at, err);
 	} else {

@@ -171,7 +171,7 @@ static void what_breaks_a_rule_is_refused(void **state)
 		{ 56, 0, "0 algorithms" },       { 56, 200, "algorithms" },
 		{ 62, 31, "sha256 of" },         { 69 + 8, 0, "0 digests" },
 		{ 69 + 8, 17, "17 digests" },    { 69 + 12, 4, "algorithm 0x1204" },
-		{ 69 + 8, 3, "leaves the log" },
+		{ 69 + 8, 3, "leaves the log" }, { 69, 24, "event of PCR 24" },
 	};
 	struct fm_eventlog *log;
 
