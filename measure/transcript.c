@@ -170,8 +170,13 @@ struct reader {
 
 static int bad(const struct reader *r, struct fm_error *err, const char *expected)
 {
-	return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: line %zu: \"%.40s\", expected %s", r->name,
-			    r->line, r->buf, expected);
+	char text[41] = "";
+
+	/* It may be any file: nothing that a terminal obeys, and one line. */
+	for (size_t i = 0; i < sizeof(text) - 1 && r->buf[i]; i++)
+		text[i] = r->buf[i] >= ' ' && r->buf[i] < 0x7f ? r->buf[i] : '?';
+	return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: line %zu: \"%s\", expected %s", r->name,
+			    r->line, text, expected);
 }
 
 /* The next line into buf, without its end; false at the end of the text or when it is too long. */

@@ -169,6 +169,17 @@ static void diff_says_in_words_where_two_part(void **state)
 	fm_transcript_free(b);
 }
 
+static void other_files_are_quoted_in_letters(void **state)
+{
+	static const char bytes[] = "\x1b[2J\r\xd4 x\n";
+	struct fm_transcript *t;
+	struct fm_error err = { 0 };
+
+	assert_int_equal(fm_transcript_parse(&t, "t", bytes, sizeof(bytes) - 1, &err),
+			 FM_ERR_FORMAT);
+	assert_non_null(strstr(err.msg, "t: line 1: \"?[2J?? x\", expected"));
+}
+
 /* What diff says of two transcripts of one step. */
 static void words_of(struct fm_measure_step a, struct fm_measure_step b, const char *word)
 {
@@ -206,6 +217,7 @@ int main(void)
 		cmocka_unit_test(texts_that_are_none_are_refused),
 		cmocka_unit_test(steps_are_checked),
 		cmocka_unit_test(diff_says_in_words_where_two_part),
+		cmocka_unit_test(other_files_are_quoted_in_letters),
 		cmocka_unit_test(orders_and_results_are_told_as_such),
 	};
 
