@@ -63,9 +63,9 @@ FM_API inline bool fm_dirty_mark(struct fm_dirty *log, uint64_t off, uint64_t le
 
 	/* Of the compiler's: the loads stay behind the store that is to be marked. */
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	/* Inside of the block, of one granule, and set. */
+	/* Inside of the block, of one granule whatever the length, and set. */
 	if (off < __atomic_load_n(&q->limit, __ATOMIC_ACQUIRE) &&
-	    ((off + len - 1) ^ off) < q->granule) {
+	    len - 1 < q->granule - (off & (q->granule - 1))) {
 		bits = __atomic_load_n(&q->bits, __ATOMIC_ACQUIRE);
 		word = __atomic_load_n(&bits[off >> q->shift >> 6], __ATOMIC_RELAXED);
 		if (word >> (off >> q->shift & 63) & 1)
