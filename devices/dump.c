@@ -125,14 +125,53 @@ static uint64_t own(const struct fm_block *block)
 	return len;
 }
 
-/* Bytes of a block that the view shows. */
-static uint64_t shown(const struct fm_view *view, const struct fm_block *block)
+/* Part of a block that an address shows. */
+struct seen {
+	const struct fm_block *block;
+	uint64_t off;
+	uint64_t len;
+};
+
+static int by_block(const void *a, const void *b)
+{
+	const struct seen *x = a;
+	const struct seen *y = b;
+
+	if (x->block != y->block)
+		return (uintptr_t)x->block < (uintptr_t)y->block ? -1 : 1;
+	return (x->off > y->off) - (x->off < y->off);
+}
+
+/* What the view shows of chosen blocks, in order; NULL without memory. */
+static struct seen *list_seen(const struct dump *d, const struct fm_view *view, size_t *count)
+{
+	struct seen *list = calloc(fm_view_count(view) + 1, sizeof(*list));
+
+	*count = 0;
+	for (size_t i = 0; list && i < fm_view_count(view); i++) {
+		const struct fm_range *r = fm_view_range(view, i);
+
+		if (chosen(d, r->block))
+			list[(*count)++] = (struct seen){ r->block, r->block_off, r->len };
+	}
+	if (list)
+		qsort(list, *count, sizeof(*list), by_block);
+	return list;
+}
+
+/* Bytes of a block that are shown; what two addresses show counts once. */
+static uint64_t shown(const struct seen *list, size_t count, const struct fm_block *block)
 {
 	uint64_t len = 0;
+	uint64_t past = 0;
 
-	for (size_t i = 0; i < fm_view_count(view); i++) {
-		if (fm_view_range(view, i)->block == block)
-			len += fm_view_range(view, i)->len;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t end = list[i].off + list[i].len;
+
+		if (list[i].block != block || end <= past)
+			continue;
+		len += end - fmi_max_u64(list[i].off, past);
+		past = end;
 	}
 	return len;
 }
@@ -220,11 +259,13 @@ static bool leave_out(struct dump *d, const struct fm_block *block, enum fm_dump
 static bool find_left_out(struct dump *d, const struct fm_view *view)
 {
 	const struct fm_block *block;
-	bool ok = true;
+	size_t count;
+	struct seen *list = list_seen(d, view, &count);
+	bool ok = list;
 
 	fm_machine_foreach_block (d->cfg->machine, FM_WALK_ALL, block) {
 		uint64_t total = fm_block_len(block);
-		uint64_t seen = shown(view, block);
+		uint64_t seen = ok ? shown(list, count, block) : total;
 
 		if (!chosen(d, block)) {
 			d->result.excluded++;
@@ -238,6 +279,7 @@ static bool find_left_out(struct dump *d, const struct fm_view *view)
 		if (own(block))
 			ok = ok && leave_out(d, block, FM_DUMP_PRIVATE, own(block));
 	}
+	free(list);
 	return ok;
 }
 

@@ -173,7 +173,8 @@ bool fm_private_dumpable(const struct fm_block *block)
 
 	if (!private)
 		return fm_block_role(block) != FM_ROLE_PRIVATE;
-	return private->debug;
+	/* What lives in another file is not what the host maps. */
+	return private->debug && private->fd < 0;
 }
 
 bool fmi_private_has_fd(const struct fm_block *block)

@@ -50,7 +50,10 @@ FM_API int fm_private_convert(struct fm_block *block, uint64_t off, uint64_t len
 FM_API bool fm_private_at(const struct fm_block *block, uint64_t off, uint64_t *len);
 /* How many conversions changed something. Any thread. */
 FM_API uint64_t fm_private_generation(const struct fm_block *block);
-/* May the host dump its private ranges? True where there is none. Any thread. */
+/*
+ * May the host dump its private ranges? True where there is none; with use_fd never: what the block maps is the
+ * other side. Any thread.
+ */
 FM_API bool fm_private_dumpable(const struct fm_block *block);
 
 #ifdef __cplusplus

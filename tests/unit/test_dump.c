@@ -10,6 +10,7 @@
 #include <firmem/rom.h>
 
 #include <stdio.h>
+#include <sys/mman.h>
 
 #define KIB 1024u
 #define MIB (1024u * KIB)
@@ -153,6 +154,69 @@ static void what_is_private_is_left_out_and_told_unless_the_guest_lets_it_be_deb
 		fm_machine_free(w.machine);
 		unlink(path);
 	}
+}
+
+/* Two windows onto the first half of a block do not make up for the second. */
+static void what_is_shown_twice_counts_once(void **state)
+{
+	struct fm_window_config win = { .struct_size = sizeof(win),
+					.dev_off = MIB,
+					.gpa = 2 * HIGH };
+	struct fm_dump_result result;
+	struct fm_window *w0;
+	struct world w;
+	struct fm_dump_config cfg;
+
+	init(&w);
+	cfg = config(&w, tmpdir_path(state, "core"));
+	w0 = fm_space_next_window(w.space, NULL);
+	while (fm_window_gpa(w0) != HIGH)
+		w0 = fm_space_next_window(w.space, w0);
+	win.dev = fm_window_dev(w0);
+	assert_int_equal(fm_space_remove(w.space, w0, NULL), 0);
+	/* 1 MiB to 1.75 MiB, 1.5 MiB to 2 MiB, and 1.25 MiB to 1.5 MiB of the DIMM. */
+	win.len = 3 * MIB / 4;
+	assert_int_equal(fm_space_add(w.space, &win, NULL, NULL), 0);
+	win.gpa += 4 * MIB;
+	win.dev_off = 3 * MIB / 2;
+	win.len = MIB / 2;
+	assert_int_equal(fm_space_add(w.space, &win, NULL, NULL), 0);
+	win.gpa += 4 * MIB;
+	win.dev_off = 5 * MIB / 4;
+	win.len = MIB / 4;
+	assert_int_equal(fm_space_add(w.space, &win, NULL, NULL), 0);
+	assert_int_equal(fm_dump_write(&cfg, &result, NULL), 0);
+	assert_int_equal(result.hidden, MIB + 64 * KIB);
+	assert_non_null(
+		strstr(output("strings %s", cfg.path), "dimm0: role dimm: hidden, 0x100000 bytes"));
+	fm_machine_free(w.machine);
+}
+
+/* A policy that lets the host debug does not put another file's pages behind the block. */
+static void private_pages_of_another_file_are_left_out_whatever_the_policy(void **state)
+{
+	struct fm_private_config private = { .struct_size = sizeof(private),
+					     .debug = true,
+					     .use_fd = true };
+	struct fm_dump_result result;
+	struct world w;
+	struct fm_dump_config cfg;
+	struct fm_block *dimm;
+
+	init(&w);
+	dimm = fm_machine_block(w.machine, "dimm0");
+	private.fd = memfd_create("guest", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(private.fd, 2 * MIB), 0);
+	assert_int_equal(fm_private_enable(dimm, &private, NULL), 0);
+	assert_int_equal(fm_private_convert(dimm, MIB, 64 * KIB, true, NULL), 0);
+	cfg = config(&w, tmpdir_path(state, "core"));
+	assert_false(fm_private_dumpable(dimm));
+	assert_int_equal(fm_dump_write(&cfg, &result, NULL), 0);
+	assert_int_equal(result.private_bytes, 64 * KIB);
+	assert_non_null(
+		strstr(output("strings %s", cfg.path), "dimm0: role dimm: private, 0x10000 bytes"));
+	close(private.fd);
+	fm_machine_free(w.machine);
 }
 
 static void roles_are_chosen_by_the_caller(void **state)
@@ -404,6 +468,8 @@ int main(void)
 		tmpdir_test(a_dump_has_the_chosen_roles_where_the_guest_sees_them),
 		tmpdir_test(
 			what_is_private_is_left_out_and_told_unless_the_guest_lets_it_be_debugged),
+		tmpdir_test(private_pages_of_another_file_are_left_out_whatever_the_policy),
+		tmpdir_test(what_is_shown_twice_counts_once),
 		tmpdir_test(roles_are_chosen_by_the_caller),
 		tmpdir_test(pages_of_zeros_are_holes),
 		tmpdir_test(readelf_opens_it_without_a_warning),
