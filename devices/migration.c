@@ -158,6 +158,11 @@ static int need(const struct reader *r, size_t n)
 			    r->at, n - (r->len - r->at));
 }
 
+static int no_memory(const struct reader *r)
+{
+	return fm_error_set(r->err, FM_ERR_NOMEM, 0, "migration set-up: out of memory");
+}
+
 static int get_name(struct reader *r, struct fm_migration_block *b)
 {
 	size_t n;
@@ -217,13 +222,32 @@ static int get_block(struct reader *r, struct fm_migration_block *b, uint64_t le
 	return 0;
 }
 
-static bool is_twice(const struct fm_migration_block *blocks, size_t count)
+static int by_name(const void *a, const void *b)
 {
-	for (size_t i = 0; i + 1 < count; i++) {
-		if (!strcmp(blocks[i].name, blocks[count - 1].name))
-			return true;
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorted, so that a stream of very many names is no work without end. */
+static int check_names(const struct reader *r, const struct fm_migration_block *blocks,
+		       size_t count)
+{
+	const char **names = calloc(count + 1, sizeof(*names));
+	int rc = 0;
+
+	if (!names)
+		return no_memory(r);
+	for (size_t i = 0; i < count; i++)
+		names[i] = blocks[i].name;
+	qsort(names, count, sizeof(*names), by_name);
+	for (size_t i = 1; !rc && i < count; i++) {
+		if (!strcmp(names[i - 1], names[i]))
+			rc = fm_error_set(r->err, FM_ERR_FORMAT, 0,
+					  "migration set-up: before offset 0x%zx: block \"%s\" "
+					  "twice, expected each name once",
+					  r->at, names[i]);
 	}
-	return false;
+	free(names);
+	return rc;
 }
 
 /* Until the sum is reached. */
@@ -244,8 +268,7 @@ static int get_blocks(struct reader *r, struct fm_migration_block **blocks, size
 			room = room ? 2 * room : 16;
 			grown = realloc(*blocks, room * sizeof(*grown));
 			if (!grown)
-				return fm_error_set(r->err, FM_ERR_NOMEM, 0,
-						    "migration set-up: out of memory");
+				return no_memory(r);
 			*blocks = grown;
 		}
 		memset(&(*blocks)[*count], 0, sizeof(**blocks));
@@ -253,13 +276,8 @@ static int get_blocks(struct reader *r, struct fm_migration_block **blocks, size
 		if (rc)
 			return rc;
 		left -= (*blocks)[(*count)++].len;
-		if (is_twice(*blocks, *count))
-			return fm_error_set(r->err, FM_ERR_FORMAT, 0,
-					    "migration set-up: offset 0x%zx: block \"%s\" twice, "
-					    "expected each name once",
-					    r->at, (*blocks)[*count - 1].name);
 	}
-	return 0;
+	return check_names(r, *blocks, *count);
 }
 
 int fm_migration_read(const void *bytes, size_t len, const struct fm_migration_config *cfg,

@@ -4,6 +4,8 @@
 
 #include <firmem/migration.h>
 
+#include "devices/bytes.h"
+
 #define CONFIG(...)                                                                        \
 	(&(struct fm_migration_config){ .struct_size = sizeof(struct fm_migration_config), \
 					__VA_ARGS__ })
@@ -118,6 +120,35 @@ static void bytes_that_lie_are_named(void **state)
 	       "block \"x\" twice");
 }
 
+/* 200,000 names of 7 bytes: comparing each with each other would take many minutes. */
+static void very_many_names_are_no_work_without_end(void **state)
+{
+	const size_t n = 200000;
+	size_t len = 8 + n * 16;
+	uint8_t *bytes = calloc(1, len);
+	struct fm_migration_block *blocks;
+	size_t count;
+
+	assert_non_null(bytes);
+	fmi_put_be64(bytes, n * 4096 | 4);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *at = bytes + 8 + i * 16;
+		char name[8];
+
+		snprintf(name, sizeof(name), "%07zx", n - i);
+		at[0] = 7;
+		memcpy(at + 1, name, 7);
+		fmi_put_be64(at + 8, 4096);
+	}
+	assert_int_equal(fm_migration_read(bytes, len, NULL, &blocks, &count, NULL, NULL), 0);
+	assert_int_equal(count, n);
+	assert_string_equal(blocks[0].name, "0030d40");
+	free(blocks);
+	memcpy(bytes + 8 + (n - 1) * 16, bytes + 8, 8);
+	refuse((char *)bytes, len, FM_ERR_FORMAT, "block \"0030d40\" twice");
+	free(bytes);
+}
+
 static void arguments_that_cannot_be_are_named(void **state)
 {
 	struct fm_machine *m = machine_make();
@@ -183,6 +214,7 @@ int main(void)
 		cmocka_unit_test(the_bytes_are_those_of_the_format),
 		cmocka_unit_test(a_machine_without_blocks_has_an_empty_set_up),
 		cmocka_unit_test(bytes_that_lie_are_named),
+		cmocka_unit_test(very_many_names_are_no_work_without_end),
 		cmocka_unit_test(arguments_that_cannot_be_are_named),
 		cmocka_unit_test(a_page_size_is_read_where_there_is_one),
 	};
