@@ -126,19 +126,19 @@ static int dimms_load(void *state, struct fm_state_reader *r, struct fm_error *e
 	struct fm_dimms *set = state;
 	uint8_t flags[FM_DIMM_SLOTS_MAX] = { 0 }; /* by slot */
 	uint32_t count = fm_state_get_u32(r);
-	uint64_t past = 0;
+	uint64_t last = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct saved s;
 		int rc;
 
-		if (!get_saved(r, &s) || (i && s.gpa < past))
+		if (!get_saved(r, &s) || (i && s.gpa <= last))
 			return bad_body(set, err);
 		rc = compare(set, &s, err);
 		if (rc)
 			return rc;
 		flags[s.slot] = s.flags;
-		past = s.gpa + s.len;
+		last = s.gpa + (s.len - 1);
 	}
 	if (fm_state_overrun(r) || fm_state_left(r))
 		return bad_body(set, err);

@@ -2,6 +2,9 @@
 /* Slots, and plugging into them: what is chosen, what is refused, what is listed and saved. */
 #include "tests/unit/dimm_fixture.h"
 
+#include "devices/bytes.h"
+#include "devices/crc32.h"
+
 /* --- the slots ------------------------------------------------------------------------------------ */
 
 static void a_machine_gets_its_slots_once(void **state)
@@ -394,6 +397,27 @@ static void who_waits_for_an_answer_is_saved_and_the_rest_compared(void **state)
 	free(s.bytes);
 }
 
+/* Where the last one ends at 2^64 nothing can follow it, itself neither. */
+static void a_list_that_names_a_dimm_twice_is_broken(void **state)
+{
+	struct fixture *f = *state;
+	struct fm_dimms_config c = dimms_config(f);
+	const size_t each = 1 + 1 + 4 + 8 + 8 + 4 + 1; /* bytes of one, of a name of one byte */
+	struct saved s;
+	uint8_t *end;
+
+	c.gpa = UINT64_MAX - 128 * MIB + 1;
+	assert_int_equal(fm_dimms_new(&f->dimms, &c, NULL), 0);
+	plug(f, "a", 2, DIMM_CONFIG());
+	plug(f, "b", 2, DIMM_CONFIG(.use_gpa = true, .gpa = UINT64_MAX - 2 * MIB + 1));
+	s = save(f);
+	end = (uint8_t *)s.bytes + s.len - 4;
+	memcpy(end - 2 * each, end - each, each);
+	fmi_put_le32(end, fmi_crc32(0, s.bytes, s.len - 4));
+	load_fails(f, &s, "broken");
+	free(s.bytes);
+}
+
 static void a_dimm_elsewhere_or_of_another_size_is_no_place_to_load(void **state)
 {
 	struct fixture *f = *state;
@@ -460,6 +484,7 @@ int main(void)
 		FACT(a_window_of_somebody_else_stays_and_the_dimm_does_not_come),
 		FACT(nothing_is_plugged_between_begin_and_commit),
 		FACT(who_waits_for_an_answer_is_saved_and_the_rest_compared),
+		BARE_FACT(a_list_that_names_a_dimm_twice_is_broken),
 		FACT(a_dimm_elsewhere_or_of_another_size_is_no_place_to_load),
 		FACT(an_ejected_dimm_is_not_in_the_state),
 	};
