@@ -173,6 +173,19 @@ class Dump:
         refused("a.dtb: .*gone: open for reading", "machine", "dump", "--dtb", "a.dtb", "-o",
                 "other", "--arch", "x86-64", "--roles", "nvdimm")
 
+    def memory_in_slots_is_dumped(self):
+        write("ram", b"\5" * 0x200000)
+        slots = ("slots", {"compatible": b"firmem,dimm-slots\0", "reg": pairs(HIGH, 0x800000),
+                           "firmem,slots": struct.pack(">I", 2),
+                           "firmem,max-memory": struct.pack(">I", 0x400000)})
+        dimm = ("dimm", {**in_file("ram", b"dimm", reg=pairs(HIGH, 0x200000))[1],
+                         "firmem,slot": b""})
+        write("a.dtb", tree(slots, dimm))
+        answer = dump("--dtb", "a.dtb", "--arch", "x86-64")
+        assert parts(answer) == [("dimm", "included", hex(HIGH), "0x200000")], answer
+        with open("core", "rb") as file:
+            assert file.read().count(b"\5") >= 0x200000
+
     def people_get_a_table(self):
         write("ram", b"\5" * 0x4000)
         write("a.dtb", tree(in_file("ram")))

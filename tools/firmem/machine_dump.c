@@ -7,6 +7,7 @@
 #include "tools/firmem/out.h"
 #include "tools/firmem/target.h"
 
+#include <firmem/dimm.h>
 #include <firmem/dump.h>
 #include <firmem/fdt.h>
 #include <firmem/ram.h>
@@ -119,6 +120,7 @@ static bool read_machine(struct job *job)
 	const struct fm_fdt_binding bindings[] = {
 		{ "firmem,memory", fm_block_fdt_build, &memory },
 		{ "pmem-region", fm_block_fdt_build, &memory },
+		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
 		{ "cfi-flash", build_flash, job },
 		{ "simple-framebuffer", fm_vram_fdt_build, &vram },
 		{ "arm,armv8-timer", is_aarch64, job },
