@@ -223,6 +223,12 @@ static const struct fmi_reset_cell *cell_of(const struct planner *p, const struc
 	return cell;
 }
 
+/* The guest has asked, and here. */
+static bool has_request(const struct fm_reset_step *s)
+{
+	return fmi_ppi_holds_request(s->object, s->start, s->size) && fmi_ppi_asks(s->object);
+}
+
 /* The action as matrix, overrides and sanitize have it. */
 static int decide(const struct planner *p, struct fm_reset_step *s)
 {
@@ -242,6 +248,11 @@ static int decide(const struct planner *p, struct fm_reset_step *s)
 		sanitize(p, s);
 	else if (nonvolatile && (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD))
 		refuse(s, "non-volatile: destroyed only when sanitize names it");
+	/* Otherwise it would be forgotten while what it is about may still be there. */
+	if (has_request(s) && (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD ||
+			       s->action == FM_RESET_LOAD))
+		refuse(s, "holds the guest's request for memory overwrite: answered last, never "
+			  "cleared before the memory");
 	return rc;
 }
 
@@ -371,6 +382,8 @@ static bool leaves(const struct planner *p, const struct fm_reset_step *s)
 	enum fm_reset_action want = fmi_reset_cell(s->role, p->r->kind, p->overwrite)->action;
 	unsigned is = backing_of(p, s->object);
 
+	if (want == FM_RESET_ACKNOWLEDGE)
+		return has_request(s) && s->action != want;
 	if (!fmi_reset_destroys(want) && want != FM_RESET_RELOAD)
 		return false;
 	if (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD)
