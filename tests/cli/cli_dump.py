@@ -172,6 +172,12 @@ class Dump:
         assert parts(answer)[1] == ("nv0", "not chosen", None, "0x1000"), answer
         refused("a.dtb: .*gone: open for reading", "machine", "dump", "--dtb", "a.dtb", "-o",
                 "other", "--arch", "x86-64", "--roles", "nvdimm")
+        # Nor is the file of memory nodes.
+        write("nv", b"\7" * 0x1000)
+        write("a.dtb", tree(MEMORY, in_file("nv", b"nvdimm", pairs(HIGH, 0x1000))))
+        answer = dump("--dtb", "a.dtb", "--arch", "x86-64", "--roles", "nvdimm", "--ram", "gone",
+                      "--force")
+        assert parts(answer)[0] == ("ram", "included", hex(HIGH), "0x1000"), answer
 
     def memory_in_slots_is_dumped(self):
         write("ram", b"\5" * 0x200000)
@@ -229,6 +235,19 @@ class Dump:
         os.close(master)
         assert b"\rcore: 100 %" in seen and seen.endswith(b"\r") and b"\n" not in seen, seen
         assert json.loads(done.stdout)["written"] == "0x4000"
+
+    def a_terminal_gets_no_control_characters_of_a_name(self):
+        write("ram", b"\5" * 0x4000)
+        write("a.dtb", tree(in_file("ram")))
+        master, slave = pty.openpty()
+        subprocess.run([cli.FIRMEM, "machine", "dump", "--dtb", "a.dtb", "-o", "co\n\x1b[31mre",
+                        "--arch", "x86-64"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=slave, timeout=60, check=True)
+        os.close(slave)
+        seen = os.read(master, 4096)
+        os.close(master)
+        os.remove("co\n\x1b[31mre")
+        assert b"\rco??[31mre: 100 %" in seen and b"\n" not in seen and b"\x1b" not in seen, seen
 
     def a_file_that_is_there_stays_unless_forced(self):
         write("ram", b"\5" * 0x4000)

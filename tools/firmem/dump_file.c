@@ -20,7 +20,8 @@ static char *part_path;
 
 struct writing {
 	const struct dump_file *file;
-	bool shown; /* on a terminal */
+	bool shown;  /* on a terminal */
+	char *plain; /* the file's name, of what a terminal may have */
 	unsigned percent;
 };
 
@@ -83,7 +84,7 @@ static bool go_on(void *ctx, uint64_t done, uint64_t total)
 
 	if (w->shown && percent != w->percent) {
 		w->percent = percent;
-		fprintf(stderr, "\r%s: %u %%", w->file->path, percent);
+		fprintf(stderr, "\r%s: %u %%", w->plain, percent);
 		fflush(stderr);
 	}
 	return !interrupted;
@@ -136,7 +137,10 @@ static int write_part(const struct dump_file *file, const struct fm_dump_config 
 		      struct fm_dump_result *result, struct fm_error *err)
 {
 	struct fm_dump_config c = *config;
-	struct writing w = { .file = file, .shown = isatty(STDERR_FILENO), .percent = 101 };
+	struct writing w = { .file = file,
+			     .shown = isatty(STDERR_FILENO),
+			     .plain = out_plain(file->path),
+			     .percent = 101 };
 	int rc;
 
 	c.path = part_path;
@@ -146,6 +150,7 @@ static int write_part(const struct dump_file *file, const struct fm_dump_config 
 	rc = fm_dump_write(&c, result, err);
 	if (w.shown)
 		fprintf(stderr, "\r%*s\r", (int)strlen(file->path) + 8, "");
+	free(w.plain);
 	return rc;
 }
 

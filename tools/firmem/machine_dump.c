@@ -176,6 +176,9 @@ static bool choose_roles(struct job *job)
 	while (ok && rest)
 		ok = choose_role(job, strsep(&rest, ","));
 	free(text);
+	/* Memory nodes are of these roles; a file of blocks that are left out is not opened. */
+	if (!(job->roles & (FM_DUMP_ROLE(FM_ROLE_RAM) | FM_DUMP_ROLE(FM_ROLE_DIMM))))
+		job->ram = NULL;
 	return ok;
 }
 

@@ -56,6 +56,11 @@ enum status complain(const char *fmt, ...)
 	return STATUS_BAD;
 }
 
+char *out_plain(const char *text)
+{
+	return make_plain(out_need(strdup(text)));
+}
+
 void *out_need(void *p)
 {
 	if (!p) {
@@ -88,7 +93,7 @@ static char *print_value(enum out_kind kind, const struct out_value *v)
 		return out_need(strdup(text));
 	switch (kind) {
 	case OUT_TEXT:
-		return make_plain(out_need(strdup(v->text)));
+		return out_plain(v->text);
 	case OUT_ADDRESS:
 		snprintf(text, sizeof(text), "0x%llx", (unsigned long long)v->number);
 		break;

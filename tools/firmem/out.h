@@ -66,6 +66,9 @@ enum status out_flush(enum status status);
 /* `p`, or the end of the program with a complaint when it is NULL: memory that was asked for. */
 void *out_need(void *p);
 
+/* A name as a terminal may have it: no control characters. malloc'd. */
+char *out_plain(const char *text);
+
 /*
  * Why it fails, as "firmem: TEXT" on stderr: always one line, whatever bytes the text has. By
  * convention TEXT is "FILE: field: value, expected ...". Returns STATUS_BAD.
