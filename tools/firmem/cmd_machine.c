@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* firmem machine: what a machine's memory is made of. */
 #include "tools/firmem/args.h"
-#include "tools/firmem/input.h"
 #include "tools/firmem/machine_dump.h"
 #include "tools/firmem/machine_read.h"
 #include "tools/firmem/machine_verbs.h"
 #include "tools/firmem/out.h"
-
-#include <firmem/dimm.h>
-#include <firmem/fdt.h>
-#include <firmem/flash.h>
-#include <firmem/vram.h>
+#include "tools/firmem/tree.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DTB_MAX (16u << 20) /* bytes; QEMU makes at most 1 MiB */
 
 struct info {
 	const char *dtb;
@@ -357,30 +350,15 @@ static struct fm_machine *read_machine(struct info *info)
 	struct fm_block_fdt_options memory = { .struct_size = sizeof(memory),
 					       .memfd = true,
 					       .device = machine_make_device };
-	const struct fm_fdt_binding bindings[] = {
-		{ "cfi-flash", fm_flash_fdt_build, &info->flash },
-		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
-		{ "firmem,memory", fm_block_fdt_build, &memory },
-		{ "pmem-region", fm_block_fdt_build, &memory },
-		{ "simple-framebuffer", fm_vram_fdt_build, NULL },
-	};
+	struct fm_fdt_binding bindings[TREE_BINDINGS];
 	const struct fm_fdt_options options = {
 		.struct_size = sizeof(options),
 		.source = info->dtb,
 		.ram_backing = info->backing ? FM_BACKING_MEMFD : FM_BACKING_ANON,
 	};
-	struct fm_machine *machine = NULL;
-	struct fm_error err;
-	void *blob;
-	size_t len;
 
-	if (!input_read(info->dtb, DTB_MAX, &blob, &len))
-		return NULL;
-	if (fm_machine_from_fdt(&machine, blob, len, bindings, sizeof(bindings) / sizeof(*bindings),
-				&options, &err))
-		complain("%s", err.msg);
-	free(blob);
-	return machine;
+	tree_bindings(bindings, &info->flash, &memory, NULL);
+	return tree_machine(bindings, TREE_BINDINGS, &options);
 }
 
 static enum status put_machine(const struct info *info, struct fm_machine *machine)

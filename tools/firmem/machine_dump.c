@@ -3,22 +3,17 @@
 
 #include "tools/firmem/args.h"
 #include "tools/firmem/dump_file.h"
-#include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
 #include "tools/firmem/target.h"
+#include "tools/firmem/tree.h"
 
-#include <firmem/dimm.h>
 #include <firmem/dump.h>
-#include <firmem/fdt.h>
 #include <firmem/ram.h>
-#include <firmem/vram.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define DTB_MAX (16u << 20) /* bytes; QEMU makes at most 1 MiB */
 
 struct job {
 	const char *dtb;
@@ -117,32 +112,19 @@ static bool read_machine(struct job *job)
 					       .readonly = true,
 					       .roles = job->roles };
 	enum fm_backing vram = FM_BACKING_MEMFD;
-	const struct fm_fdt_binding bindings[] = {
-		{ "firmem,memory", fm_block_fdt_build, &memory },
-		{ "pmem-region", fm_block_fdt_build, &memory },
-		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
-		{ "cfi-flash", build_flash, job },
-		{ "simple-framebuffer", fm_vram_fdt_build, &vram },
-		{ "arm,armv8-timer", is_aarch64, job },
+	struct fm_fdt_binding bindings[TREE_BINDINGS + 2] = {
+		[TREE_BINDINGS] = { "arm,armv8-timer", is_aarch64, job },
 		{ "riscv", is_riscv64, job },
 	};
 	const struct fm_fdt_options options = { .struct_size = sizeof(options),
 						.source = job->dtb,
 						.ram_backing = FM_BACKING_MEMFD,
 						.ram_path = job->ram };
-	struct fm_error err;
-	void *blob;
-	size_t len;
-	int rc;
 
-	if (!input_read(job->dtb, DTB_MAX, &blob, &len))
-		return false;
-	rc = fm_machine_from_fdt(&job->machine, blob, len, bindings,
-				 sizeof(bindings) / sizeof(*bindings), &options, &err);
-	free(blob);
-	if (rc)
-		complain("%s", err.msg);
-	return !rc;
+	tree_bindings(bindings, NULL, &memory, &vram);
+	bindings[0] = (struct fm_fdt_binding){ "cfi-flash", build_flash, job };
+	job->machine = tree_machine(bindings, TREE_BINDINGS + 2, &options);
+	return job->machine;
 }
 
 /* --- what is asked for -------------------------------------------------------------------------- */

@@ -3,18 +3,15 @@
 
 #include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
+#include "tools/firmem/tree.h"
 
-#include <firmem/dimm.h>
-#include <firmem/flash.h>
 #include <firmem/ram.h>
 #include <firmem/reset.h>
-#include <firmem/vram.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DTB_MAX (16u << 20) /* bytes; QEMU makes at most 1 MiB */
 #define BINDINGS 24
 
 /* What is looked up by a block. */
@@ -304,21 +301,16 @@ static int build(struct machine_read *m, const void *blob, size_t len, struct fm
 					       .declared = note_declared,
 					       .ctx = m };
 	enum fm_backing vram = FM_BACKING_MEMFD;
-	struct fm_fdt_binding bindings[BINDINGS] = {
-		{ "cfi-flash", fm_flash_fdt_build, &flash },
-		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
-		{ "firmem,memory", fm_block_fdt_build, &memory },
-		{ "pmem-region", fm_block_fdt_build, &memory },
-		{ "simple-framebuffer", fm_vram_fdt_build, &vram },
-	};
+	struct fm_fdt_binding bindings[BINDINGS];
 	const struct fm_fdt_options options = { .struct_size = sizeof(options),
 						.source = m->dtb,
 						.ram_backing = FM_BACKING_MEMFD,
 						.secure = true };
 	struct fm_error inner;
-	size_t count = 5;
+	size_t count = TREE_BINDINGS;
 	int rc;
 
+	tree_bindings(bindings, &flash, &memory, &vram);
 	if (m->qemu)
 		count += qemu_virt_bindings(&m->virt, bindings + count, BINDINGS - count);
 	rc = fm_machine_from_fdt(&m->machine, blob, len, bindings, count, &options, err);
@@ -357,7 +349,7 @@ bool machine_read(struct machine_read *m, const char *command)
 
 	if (!qemu_virt_pci(&m->virt, command, m->pci ? m->pci : "virtio-net-pci:256K"))
 		return false;
-	if (!input_read(m->dtb, DTB_MAX, &blob, &len))
+	if (!input_read(m->dtb, TREE_MAX, &blob, &len))
 		return false;
 	ok = read_blob(m, command, blob, len);
 	free(blob);

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tools/firmem/reset_machine.h"
 
-#include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
+#include "tools/firmem/tree.h"
 
-#include <firmem/dimm.h>
-#include <firmem/fdt.h>
-#include <firmem/flash.h>
 #include <firmem/ppi.h>
 #include <firmem/ram.h>
 #include <firmem/rom.h>
-#include <firmem/vram.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#define DTB_MAX (16u << 20)             /* bytes; QEMU makes at most 1 MiB */
 #define MACHINE_MAX (UINT64_C(4) << 30) /* bytes of all blocks: a test fills them */
 
 /* The image behind a ROM is not opened: one of its length stands for it. */
@@ -117,30 +112,15 @@ bool reset_machine_read(struct reset_machine *m, const char *dtb)
 					       .declared = declared,
 					       .ctx = m };
 	enum fm_backing vram = FM_BACKING_MEMFD;
-	const struct fm_fdt_binding bindings[] = {
-		{ "cfi-flash", fm_flash_fdt_build, &flash },
-		{ "firmem,memory", fm_block_fdt_build, &memory },
-		{ "pmem-region", fm_block_fdt_build, &memory },
-		{ "simple-framebuffer", fm_vram_fdt_build, &vram },
-		{ "firmem,dimm-slots", fm_dimms_fdt_build, NULL },
-	};
+	struct fm_fdt_binding bindings[TREE_BINDINGS];
 	const struct fm_fdt_options options = { .struct_size = sizeof(options),
 						.source = dtb,
 						.ram_backing = FM_BACKING_MEMFD };
-	struct fm_error err;
-	void *blob;
-	size_t len;
-	int rc;
 
-	if (!input_read(dtb, DTB_MAX, &blob, &len))
+	tree_bindings(bindings, &flash, &memory, &vram);
+	m->machine = tree_machine(bindings, TREE_BINDINGS, &options);
+	if (!m->machine)
 		return false;
-	rc = fm_machine_from_fdt(&m->machine, blob, len, bindings,
-				 sizeof(bindings) / sizeof(*bindings), &options, &err);
-	free(blob);
-	if (rc) {
-		complain("%s", err.msg);
-		return false;
-	}
 	declare_the_rest(m);
 	return fits(m, dtb);
 }
