@@ -275,6 +275,8 @@ int fm_dimms_new(struct fm_dimms **out, const struct fm_dimms_config *cfg, struc
 
 	if (rc)
 		return rc;
+	if (!out)
+		return fm_error_set(err, FM_ERR_ARG, 0, "fm_dimms_new: out is NULL");
 	c.align = c.align ? c.align : ALIGN_DEFAULT;
 	c.len = c.len ? c.len : c.max_memory - c.base_memory;
 	rc = check_config(&c, err);

@@ -95,6 +95,18 @@ static int check_block(const struct plug *p)
 	return 0;
 }
 
+/* It is a device's name, and is printed. */
+static bool is_name(const char *id)
+{
+	size_t len = strlen(id);
+
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)id[i] < ' ' || id[i] == 0x7f)
+			return false;
+	}
+	return len && len < 64;
+}
+
 static int check_id(struct plug *p)
 {
 	const struct fm_dimm *other;
@@ -110,6 +122,12 @@ static int check_id(struct plug *p)
 					    fm_dev_name(p->set->dev), p->c.id, id);
 	}
 	p->c.id = id;
+	if (!is_name(id))
+		return fm_error_set(
+			p->err, FM_ERR_ARG, 0,
+			"%s: fm_dimm_config.id: \"%.63s\" of %zu bytes, expected 1 to 63 "
+			"without control characters",
+			fm_dev_name(p->set->dev), id, strlen(id));
 	taken = fm_machine_dev(p->set->machine, id);
 	other = fm_dimms_find(p->set, id);
 	if (other)

@@ -214,7 +214,9 @@ static void a_place_that_cannot_be_is_named_and_nothing_changes(void **state)
 {
 	struct fixture *f = *state;
 	struct fm_block *x = memory("x", FM_ROLE_DIMM, 4 * MIB);
+	char long_id[65] = { 0 };
 
+	memset(long_id, 'x', 64);
 	plug(f, "a", 4, DIMM_CONFIG(.use_slot = true, .slot = 2));
 	refuse(f, DIMM_CONFIG(.block = x, .use_slot = true, .slot = 2), FM_ERR_EXISTS, ".slot",
 	       "2 holds \"a\"");
@@ -238,6 +240,9 @@ static void a_place_that_cannot_be_is_named_and_nothing_changes(void **state)
 	refuse(f, DIMM_CONFIG(.block = x, .node = 2), FM_ERR_RANGE, ".node", "0x2");
 	refuse(f, DIMM_CONFIG(.block = x, .id = "a"), FM_ERR_EXISTS, ".id", "\"a\" is in slot 2");
 	refuse(f, DIMM_CONFIG(.block = x, .id = "dimms"), FM_ERR_EXISTS, ".id", "\"dimms\"");
+	refuse(f, DIMM_CONFIG(.block = x, .id = ""), FM_ERR_ARG, ".id", "of 0 bytes");
+	refuse(f, DIMM_CONFIG(.block = x, .id = "a\nb"), FM_ERR_ARG, ".id", "control characters");
+	refuse(f, DIMM_CONFIG(.block = x, .id = long_id), FM_ERR_ARG, ".id", "of 64 bytes");
 	fm_block_free(x);
 }
 
