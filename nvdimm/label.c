@@ -187,9 +187,10 @@ static bool claimed(const struct fm_label_area *area, uint64_t dpa, uint64_t siz
 	for (size_t i = 0; i < area->nlabels; i++) {
 		const struct fm_label *l = &area->labels[i];
 
-		if (!l->valid || !l->rawsize || fmi_wraps(l->dpa, l->rawsize))
+		if (!l->valid || !l->rawsize)
 			continue;
-		*last = l->dpa + (l->rawsize - 1);
+		/* One that wraps claims all behind it, as fm_label_add() has it. */
+		*last = fmi_wraps(l->dpa, l->rawsize) ? UINT64_MAX : l->dpa + (l->rawsize - 1);
 		if (l->dpa <= dpa + (size - 1) && dpa <= *last)
 			return true;
 	}

@@ -303,6 +303,40 @@ static int check_claims(const struct edit *e, const struct fm_label *l, struct f
 
 /* --- the changes --------------------------------------------------------------------------------- */
 
+/* That index block of an area of that shape does not count any more, if it did. */
+static int spoil(const struct fm_label_medium *m, const struct fmi_label_shape *s, unsigned which,
+		 struct fm_error *err)
+{
+	static const uint8_t none[sizeof(FMI_INDEX_SIG)];
+
+	return fmi_index_valid(m->bytes, s, which, NULL)
+		       ? put(m, which * s->index_len, none, sizeof(none), err)
+		       : 0;
+}
+
+/* What the block says that does not count is older than the old labels: nothing goes back to it. */
+static int spoil_older(const struct fm_label_medium *m, struct fm_error *err)
+{
+	struct fmi_label_shape s;
+	bool ok[2];
+	int current = fmi_index_find(m->bytes, m->len, &s, ok);
+
+	return current < 0 ? 0 : spoil(m, &s, !current, err);
+}
+
+/* Blocks of the other version may lie behind the new ones, and count before them. */
+static int spoil_others(const struct fm_label_medium *m, uint32_t slot_len, struct fm_error *err)
+{
+	struct fmi_label_shape s;
+	int rc = 0;
+
+	if (!fmi_label_shape(m->len, slot_len, &s))
+		return 0;
+	for (unsigned i = 0; i < 2 && !rc; i++)
+		rc = spoil(m, &s, i, err);
+	return rc;
+}
+
 int fm_label_init(const struct fm_label_medium *area, unsigned version, struct fm_error *err)
 {
 	struct fm_label_medium m;
@@ -322,11 +356,14 @@ int fm_label_init(const struct fm_label_medium *area, unsigned version, struct f
 	index = malloc(s.index_len);
 	if (!index)
 		return no_memory(err);
+	rc = spoil_older(&m, err);
 	for (unsigned i = 0; i < 2 && !rc; i++) {
 		fmi_index_blank(index, &s, version);
 		fmi_index_seal(index, &s, i, 3 - i);
 		rc = put(&m, i * s.index_len, index, s.index_len, err);
 	}
+	if (!rc)
+		rc = spoil_others(&m, s.slot_len == 128 ? 256 : 128, err);
 	free(index);
 	return rc;
 }

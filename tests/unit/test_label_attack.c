@@ -364,6 +364,33 @@ static void a_label_that_ends_at_2_to_the_64_claims_its_bytes(void **state)
 	fm_label_free(area);
 }
 
+static void a_label_that_wraps_claims_all_behind_it(void **state)
+{
+	struct fm_label l = label_number(0, "wraps", FM_LABEL_V1_2);
+	struct fm_label_area *area;
+	uint64_t dpa = 5;
+
+	memory_make(&m, 4096, FM_LABEL_V1_2);
+	assert_int_equal(fm_label_add(&m.medium, 1, &l, NULL), 0);
+	l.dpa = 8 * MIB;
+	l.rawsize = UINT64_MAX - MIB;
+	l.named_slot = 1;
+	fm_label_encode(&l, 256, m.bytes + 512 + 256);
+	area = area_of(&m);
+	assert_true(fm_label_find(area, l.uuid)->rawsize == l.rawsize);
+	assert_int_equal(fm_label_find_dpa(area, PMEM, 8 * MIB, MIB, &dpa, NULL), 0);
+	assert_int_equal(dpa, 0);
+	assert_int_equal(fm_label_find_dpa(area, PMEM, 9 * MIB, MIB, &dpa, NULL), FM_ERR_NOSPACE);
+	fm_label_free(area);
+	/* What it finds is what can be added. */
+	l = label_number(1, "behind", FM_LABEL_V1_2);
+	l.dpa = 16 * MIB;
+	assert_int_equal(fm_label_add(&m.medium, 1, &l, NULL), FM_ERR_OVERLAP);
+	l.dpa = 0;
+	l.rawsize = 8 * MIB;
+	assert_int_equal(fm_label_add(&m.medium, 1, &l, NULL), 0);
+}
+
 static void numbers_beyond_2_to_the_63_are_numbers(void **state)
 {
 	struct fm_label l = label_number(0, "high", FM_LABEL_V1_2);
@@ -469,6 +496,7 @@ int main(void)
 		cmocka_unit_test(slots_of_128_bytes_may_be_of_version_1_2),
 		cmocka_unit_test(labels_in_any_order_have_the_findings_of_every_pair),
 		cmocka_unit_test(a_label_that_ends_at_2_to_the_64_claims_its_bytes),
+		cmocka_unit_test(a_label_that_wraps_claims_all_behind_it),
 		cmocka_unit_test(numbers_beyond_2_to_the_63_are_numbers),
 		cmocka_unit_test(a_later_callers_media_are_as_far_apart_as_they_are),
 		cmocka_unit_test(an_earlier_callers_medium_lacks_what_it_must_have),
