@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -246,7 +247,7 @@ class Labels:
 
 
 class Tables:
-    FILES = {b"t.dtb", b"nfit.bin", b"ssdt.aml", b"nfit.dsl", b"ssdt.dsl"}
+    FILES = {b"t.dtb", b"nfit.bin", b"ssdt.aml", b"nfit.dsl", b"ssdt.dsl", b"pipe", b"link"}
 
     @staticmethod
     def _tree(*regions, **more):
@@ -310,6 +311,40 @@ class Tables:
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, check=False)
             assert re.search(r"\[Integer\] = 0*%x\b" % expected, done.stdout), done.stdout
+
+    def a_pipe_gets_the_table_and_a_link_stays_one(self):
+        self._tree(0x100000000, MIB)
+        for verb in ("nfit", "ssdt"):
+            nvdimm(verb, "--dtb", "t.dtb", "-o", "nfit.bin")
+            with open("nfit.bin", "rb") as file:
+                table = file.read()
+            assert table, verb
+            os.mkfifo("pipe")
+            reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+            nvdimm(verb, "--dtb", "t.dtb", "-o", "pipe")
+            assert os.read(reader, 1 << 16) == table
+            os.close(reader)
+            assert stat.S_ISFIFO(os.stat("pipe").st_mode)
+            os.unlink("pipe")
+            os.chmod(write("ssdt.aml", b"old"), 0o640)
+            os.symlink("ssdt.aml", "link")
+            nvdimm(verb, "--dtb", "t.dtb", "-o", "link")
+            with open("ssdt.aml", "rb") as file:
+                assert file.read() == table
+            assert os.path.islink("link") and os.stat("ssdt.aml").st_mode & 0o777 == 0o640
+            os.unlink("link")
+            # As /dev/stdout is one, in a folder of our own: this is a link to a device or a pipe.
+            os.symlink("/proc/self/fd/1", "link")
+            assert nvdimm(verb, "--dtb", "t.dtb", "-o", "link") == table
+            assert os.readlink("link") == "/proc/self/fd/1"
+            os.unlink("link")
+
+    def a_table_that_cannot_be_written_is_an_error(self):
+        self._tree(0x100000000, MIB)
+        os.symlink("nowhere", "link")
+        refused("^firmem: link: cannot be opened for writing", "nvdimm", "nfit", "--dtb", "t.dtb", "-o", "link")
+        refused("^firmem: none/x: cannot be created: No such", "nvdimm", "ssdt", "--dtb", "t.dtb", "-o", "none/x")
+        assert sorted(os.listdir(".")) == ["link", "t.dtb"]
 
     def trees_without_persistent_memory_are_refused(self):
         self._tree(0x100000000, MIB, volatile=b"")

@@ -3,6 +3,7 @@
 #include "tools/firmem/nvdimm_verbs.h"
 
 #include "tools/firmem/input.h"
+#include "tools/firmem/output.h"
 
 #include <firmem/dsm.h>
 #include <firmem/fdt.h>
@@ -72,11 +73,10 @@ static bool read_regions(const char *dtb, struct regions *r)
 
 static enum status store(const char *output, void *table, size_t len)
 {
-	struct fm_error err;
-	int rc = fm_io_store(NULL, output, table, len, &err);
+	bool ok = output_write(output, table, len);
 
 	free(table);
-	return rc ? complain("%s", err.msg) : STATUS_YES;
+	return ok ? STATUS_YES : STATUS_BAD;
 }
 
 static const char nfit_text[] =
