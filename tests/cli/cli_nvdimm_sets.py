@@ -238,6 +238,20 @@ class Sets:
                    "--position", str(n))
         assert all_labels(names) == all_labels(together)
 
+    def another_number_of_dimms_is_another_set(self):
+        (name,) = images(1)
+        add = ["labels", "add", name, "--size", "1M"]
+        refuse("--nfit: is missing, expected it or --cookie for the first namespace of 2 DIMMs", *add,
+               "--nlabel", "2", "--position", "1")
+        refuse("--nfit: is missing", *add, "--nlabel", "2", "--slot", "1")
+        nvdimm(*add, "--dpa", "0")
+        refuse("--nfit: is missing", *add, "--nlabel", "2")
+        nvdimm(*add, "--dpa", "1M", "--nlabel", "2", "--cookie", "7")
+        nvdimm(*add, "--dpa", "2M", "--nlabel", "2")
+        nvdimm(*add, "--dpa", "3M")
+        assert [(e["nlabel"], e["isetcookie"]) for e in all_labels([name])[0]] == [
+            (1, "0xba90120012b4dc"), (2, "0x7"), (2, "0x7"), (1, "0xba90120012b4dc")]
+
     def cut_anywhere_it_is_none_or_all_and_can_be_made_good(self):
         if not shutil.which("strace"):
             raise Skip("no strace, which kills a change at each of its syncs")
@@ -333,6 +347,16 @@ class Files:
                 refused(f"^firmem: {bad}: {expected}", "nvdimm", "labels", *verb)
             refused(f"^firmem: {bad}: ", "nvdimm", "grow", bad, "--size", "8M", "--label-size", "1K")
         assert listing(name)["labels"] == []
+        # Nor is a pipe opened: who waits to write to it waits on.
+        with subprocess.Popen(["sh", "-c", ": >pipe"]) as writer:
+            for verb in (["--help"], ["labels", "init", "pipe"],
+                         ["grow", "pipe", "--size", "8M", "--label-size", "1K"]):
+                run("nvdimm", *verb)
+                try:
+                    raise AssertionError(f"{verb}: the pipe was opened: {writer.wait(timeout=0.2)}")
+                except subprocess.TimeoutExpired:
+                    pass
+            os.close(os.open("pipe", os.O_RDONLY))
 
     def long_and_odd_names_are_names(self):
         os.mkdir("folder")

@@ -15,22 +15,33 @@ static bool cannot(const char *path, const char *what, int why)
 	return false;
 }
 
-bool nvdimm_file_open(const char *path, unsigned flags, struct fm_file **file)
+static const char *opened(unsigned flags)
 {
-	const char *what = flags & FM_IO_WRITE ? "opened for writing" : "opened";
-	const struct fm_io *io = fm_io_posix();
+	return flags & FM_IO_WRITE ? "opened for writing" : "opened";
+}
+
+/* To open a pipe or a device may do something; so they are not. */
+static bool check_kind(const char *path, unsigned flags)
+{
 	struct stat st;
-	int rc;
 
 	if (stat(path, &st))
-		return cannot(path, what, errno);
-	if (!S_ISREG(st.st_mode)) {
-		complain("%s: not a regular file, expected an NVDIMM's image or a label area",
-			 path);
+		return cannot(path, opened(flags), errno);
+	if (S_ISREG(st.st_mode))
+		return true;
+	complain("%s: not a regular file, expected an NVDIMM's image or a label area", path);
+	return false;
+}
+
+bool nvdimm_file_open(const char *path, unsigned flags, struct fm_file **file)
+{
+	const struct fm_io *io = fm_io_posix();
+	int rc;
+
+	if (!check_kind(path, flags))
 		return false;
-	}
 	rc = io->ops->open(io->ctx, path, flags, file);
-	return rc ? cannot(path, what, -rc) : true;
+	return rc ? cannot(path, opened(flags), -rc) : true;
 }
 
 /*
@@ -71,6 +82,8 @@ bool nvdimm_file_lock(const char *path, unsigned flags, struct fm_file **file)
 	const struct fm_io *io = fm_io_posix();
 	int rc;
 
+	if (!check_kind(path, flags))
+		return false;
 	if (is_written(path)) {
 		complain("%s: in use: another process has it open for writing, expected none",
 			 path);

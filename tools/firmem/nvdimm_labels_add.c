@@ -25,13 +25,13 @@ struct adding {
 
 /* --- where, and in what set ---------------------------------------------------------------------- */
 
-/* The cookie that the labels of such namespaces have already; false where there are none. */
+/* The cookie that the labels of such namespaces have already: another number of DIMMs is another set. */
 static bool known_cookie(const struct adding *a, const struct nvdimm_set *set, uint64_t *cookie)
 {
 	const struct fm_label *l;
 
 	for (size_t i = 0; (l = fm_label_at(set->areas[0], i)); i++) {
-		if (!l->valid || (set->count > 1 && l->nlabel != a->nlabel))
+		if (!l->valid || l->nlabel != a->nlabel)
 			continue;
 		*cookie = l->isetcookie;
 		return true;
@@ -51,13 +51,13 @@ static bool take_cookie(struct adding *a, const struct nvdimm_set *set)
 		a->cookie = fm_label_cookie(version, a->dimms.dimms, a->dimms.count);
 	else if (!a->slot_given && known_cookie(a, set, &a->cookie))
 		return true;
-	else if (set->count == 1)
+	else if (a->nlabel == 1)
 		a->cookie = fm_label_cookie(version, &qemus, 1);
 	else {
 		complain(
 			"nvdimm labels add: --nfit: is missing, expected it or --cookie for the first "
-			"namespace of %zu DIMMs",
-			set->count);
+			"namespace of %llu DIMMs",
+			(unsigned long long)a->nlabel);
 		return false;
 	}
 	return true;
@@ -262,7 +262,7 @@ static const char add_text[] =
 	"namespace, and \"labels delete\" with the same images takes away what there is.\n"
 	"\n"
 	"The cookie is that of the interleave set: of the range of --nfit, the table that the guest will\n"
-	"see; by default what the other labels have, else that of QEMU's NVDIMM of that --slot, alone.\n"
+	"see; by default what labels of as many DIMMs have, else, of one DIMM, that of QEMU's --slot.\n"
 	"\n"
 	"Examples:\n"
 	"  firmem nvdimm labels add nv0.img --size 64M --name data --mode fsdax\n"
