@@ -330,7 +330,7 @@ static void store_steps_over_what_a_crash_left(void **state)
 
 static void store_replaces_no_device_and_no_pipe(void **state)
 {
-	const char *path = tmpdir_path(state, "pipe");
+	const char *path = tmpdir_path(state, "pipe"), *link = tmpdir_path(state, "link");
 	struct fm_error err = { 0 };
 	struct stat st;
 
@@ -340,6 +340,12 @@ static void store_replaces_no_device_and_no_pipe(void **state)
 	assert_int_equal(lstat(path, &st), 0);
 	assert_true(S_ISFIFO(st.st_mode));
 	assert_int_equal(tmpdir_entries(state), 1);
+	/* A link to one, as /dev/stdout is. */
+	assert_int_equal(symlink("pipe", link), 0);
+	assert_int_equal(fm_io_store(NULL, link, "new", 3, &err), FM_ERR_EXISTS);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(tmpdir_entries(state), 2);
 }
 
 static void store_says_which_file_and_why(void **state)
