@@ -34,6 +34,12 @@ static int check_dimm(const struct fm_dsm_dimm *d, const struct fm_dsm_dimm *all
 			"fm_dsm_dimm: handle 0x%x: position %u of %u, lines of 0x%llx: expected at most %u, a power of two from %u on",
 			d->handle, d->position, d->ways, (unsigned long long)d->line, FM_DSM_DIMMS,
 			FM_NVDIMM_LINE);
+	if (d->ways > 1 && fm_nvdimm_info(d->dev).pmem_len % d->line)
+		return fm_error_set(
+			err, FM_ERR_ARG, 0,
+			"fm_dsm_dimm: handle 0x%x: lines of 0x%llx, expected a part of its 0x%llx bytes",
+			d->handle, (unsigned long long)d->line,
+			(unsigned long long)fm_nvdimm_info(d->dev).pmem_len);
 	if (fm_nvdimm_info(d->dev).pmem_len > (UINT64_MAX - d->base) / (d->ways > 1 ? d->ways : 1))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "fm_dsm_dimm: handle 0x%x: base 0x%llx wraps", d->handle,

@@ -24,7 +24,8 @@ struct fm_dsm_dimm {
 	struct fm_dev *dev; /* an NVDIMM; borrowed */
 	uint32_t handle;    /* of the NFIT; not 0 */
 	uint64_t base;      /* first address of the range */
-	/* Of an interleave set: DIMMs (0 = 1), which one this is, bytes of a line (a power of two). */
+	/* Of an interleave set: DIMMs (0 = 1), which one this is, bytes of a line (a power of
+	 * two that divides the DIMM's memory). */
 	unsigned ways, position;
 	uint64_t line;
 	bool dirty; /* the last shutdown lost data: told by SMART */

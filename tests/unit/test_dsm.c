@@ -289,6 +289,10 @@ static void configs_that_cannot_be_are_refused(void **state)
 	assert_int_equal(fm_dsm_new(&dsm, &c, NULL), FM_ERR_ARG);
 	d[0] = (struct fm_dsm_dimm){ .dev = f->dev[0], .handle = 1, .ways = 2, .line = 3 };
 	assert_int_equal(fm_dsm_new(&dsm, &c, NULL), FM_ERR_ARG);
+	/* The last line of a round would be behind the range; of such as this one even before it. */
+	d[0] = (struct fm_dsm_dimm){ f->dev[0], .handle = 1, .ways = 3, .position = 2,
+				     .line = 1ull << 63 };
+	assert_int_equal(fm_dsm_new(&dsm, &c, NULL), FM_ERR_ARG);
 	d[0] = (struct fm_dsm_dimm){ .handle = 1 };
 	assert_int_equal(fm_dsm_new(&dsm, &c, NULL), FM_ERR_ARG);
 	assert_null(dsm);
