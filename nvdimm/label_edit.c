@@ -356,7 +356,10 @@ int fm_label_init(const struct fm_label_medium *area, unsigned version, struct f
 	index = malloc(s.index_len);
 	if (!index)
 		return no_memory(err);
-	rc = spoil_older(&m, err);
+	/* A medium whose file was cut short says so here, and is not read. */
+	rc = m.write(m.ctx, 0, index, 0, err);
+	if (!rc)
+		rc = spoil_older(&m, err);
 	for (unsigned i = 0; i < 2 && !rc; i++) {
 		fmi_index_blank(index, &s, version);
 		fmi_index_seal(index, &s, i, 3 - i);

@@ -160,7 +160,8 @@ FM_API uint64_t fm_label_cookie(unsigned version, const struct fm_label_mapping 
 /* --- changes ------------------------------------------------------------------------------------- */
 
 /*
- * Where an area is. write() shows in `bytes` at once; what a sync() covered outlives a crash. The media of an
+ * Where an area is. write() shows in `bytes` at once, and one of no bytes says whether the area is there at all;
+ * what a sync() covered outlives a crash. The media of an
  * array have one struct_size, and no area is in it twice: FM_ERR_ARG.
  */
 struct fm_label_medium {
