@@ -20,8 +20,10 @@ static int place_write(void *ctx, uint64_t off, const void *bytes, size_t len, s
 	if (!fmi_in_range(off, len, p->len))
 		return fm_error_set(err, FM_ERR_RANGE, 0, "block %s: label area: 0x%llx + 0x%zx",
 				    fm_block_name(p->block), (unsigned long long)off, len);
-	/* A store behind the end of a file that was cut short is a SIGBUS. */
+	/* A store behind the end of a file that was cut short is a SIGBUS, and one into a hole on a full disk. */
 	rc = p->persist ? fmi_persist_check(p->persist, err) : 0;
+	if (!rc && p->persist)
+		rc = fmi_persist_make_room(p->persist, p->off + off, len, true, err);
 	if (rc)
 		return rc;
 	memcpy(base + p->off + off, bytes, len);
@@ -52,6 +54,8 @@ int fm_label_medium_of(struct fm_label_medium *out, const struct fm_label_place 
 				    "block %s: read-only, expected a writable one",
 				    fm_block_name(place->block));
 	rc = place->persist ? fmi_persist_check(place->persist, err) : 0;
+	if (!rc && place->persist)
+		rc = fmi_persist_make_room(place->persist, place->off, place->len, false, err);
 	if (rc)
 		return rc;
 	*out = (struct fm_label_medium){

@@ -213,6 +213,8 @@ int fm_nvdimm_read_label(struct fm_dev *dev, uint64_t off, void *buf, size_t len
 	if (!rc)
 		rc = check_file(n, err);
 	if (!rc)
+		rc = fmi_persist_make_room(n->persist, n->info.label_off + off, len, false, err);
+	if (!rc)
 		memcpy(buf, n->host + n->info.label_off + off, len);
 	return rc;
 }
@@ -231,6 +233,8 @@ int fm_nvdimm_write_label(struct fm_dev *dev, uint64_t off, const void *buf, siz
 		return fm_error_set(err, FM_ERR_ACCESS, 0, "%s: label area: read-only",
 				    fm_dev_name(dev));
 	rc = check_file(n, err);
+	if (!rc)
+		rc = fmi_persist_make_room(n->persist, n->info.label_off + off, len, true, err);
 	if (rc)
 		return rc;
 	span = (struct fm_persist_span){ .off = n->info.label_off + off, .len = len };

@@ -190,6 +190,12 @@ int fmi_persist_check(struct fm_persist *p, struct fm_error *err)
 	return ret;
 }
 
+int fmi_persist_make_room(struct fm_persist *p, uint64_t off, uint64_t len, bool write,
+			  struct fm_error *err)
+{
+	return p->method == METHOD_FILE ? fmi_file_make_room(p->block, off, len, write, err) : 0;
+}
+
 static int sync_all(struct fm_persist *p, struct fm_error *err)
 {
 	int ret = rewrite(p, err);

@@ -18,6 +18,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
 /* In no header of the kernel's. */
 #define ZFS_MAGIC 0x2fc12fc1u
 #define NTFS3_MAGIC 0x7366746eu
@@ -136,6 +139,21 @@ int fmi_file_check_size(const struct fm_block *block, uint64_t size, struct fm_e
 		err, FM_ERR_SIZE, 0,
 		"%s: the file was cut to %llu bytes while in use, expected at least %llu",
 		fm_block_path(block), (unsigned long long)st.st_size, (unsigned long long)size);
+}
+
+int fmi_file_make_room(const struct fm_block *block, uint64_t off, uint64_t len, bool write,
+		       struct fm_error *err)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t first = fmi_align_down(off, page);
+	uint8_t *addr = (uint8_t *)fm_block_ptr(block) + first;
+	int how = write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+
+	if (!len || !madvise(addr, off + len - first, how) || errno != EFAULT)
+		return 0;
+	return fm_error_set(err, FM_ERR_NOSPACE, ENOSPC,
+			    "%s: a hole of the file cannot be filled: %s", fm_block_path(block),
+			    strerror(ENOSPC));
 }
 
 /*

@@ -12,6 +12,13 @@
  * touch the block: an access behind the file's end would be a SIGBUS.
  */
 int fmi_persist_check(struct fm_persist *persist, struct fm_error *err);
+/*
+ * Have pages under [off, off + len) of the block, to read or to write, so that an access to a hole of its file is
+ * not a SIGBUS where the disk is full (on tmpfs a read is one, too): FM_ERR_NOSPACE. 0 before Linux 5.14, which
+ * cannot be asked.
+ */
+int fmi_persist_make_room(struct fm_persist *persist, uint64_t off, uint64_t len, bool write,
+			  struct fm_error *err);
 
 struct fmi_promise {
 	enum fm_persistence level;
@@ -44,6 +51,9 @@ int fmi_file_promise(const struct fm_block *block, struct fmi_promise *promise, 
 bool fmi_file_may_be_dax(const struct fm_block *block);
 /* FM_ERR_SIZE when the file is shorter than `size` bytes; FM_ERR_IO. */
 int fmi_file_check_size(const struct fm_block *block, uint64_t size, struct fm_error *err);
+/* fmi_persist_make_room() of a shared file. */
+int fmi_file_make_room(const struct fm_block *block, uint64_t off, uint64_t len, bool write,
+		       struct fm_error *err);
 /*
  * Make every page of the block that is in memory dirty, without changing its contents and without
  * racing those who do. *bytes grows by what was made dirty, also on failure. FM_ERR_NOSPACE,

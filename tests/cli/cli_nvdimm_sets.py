@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pty
+import re
 import shutil
 import struct
 import subprocess
@@ -388,6 +389,25 @@ class Files:
                     *verb, **somebody)
         assert run("nvdimm", "labels", "list", names[1], **somebody).returncode == 0
         assert content(names) == before
+
+    def a_hole_on_a_full_disk_is_an_error(self):
+        os.mkdir("folder")
+        script = ('mount -t tmpfs -o size=1M none folder || exit 77; cd folder; '
+                  '"$0" nvdimm create nv --size 64M --label-size 128K --sparse || exit 3; '
+                  'dd if=/dev/zero of=fill bs=4k 2>/dev/null; '
+                  '"$0" nvdimm labels init nv --label-size 128K; echo $?; rm fill; '
+                  '"$0" nvdimm labels init nv --label-size 128K; echo $?; '
+                  'dd if=/dev/zero of=fill bs=4k 2>/dev/null; '
+                  '"$0" nvdimm labels add nv --size 2M --uuid ' + ONE + ' >/dev/null; echo $?; '
+                  '"$0" nvdimm labels check nv --label-size 128K | tail -n 1')
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, cli.FIRMEM],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode in (1, 77):
+            raise Skip(f"no tmpfs of our own: {done.stderr.strip()}")
+        assert done.stdout == "2\n0\n0\nfindings: none\n", done
+        assert re.fullmatch("firmem: nv: .*a hole of the file cannot be filled: No space left on device\n",
+                            done.stderr), done
 
     def sizes_that_do_not_align_are_refused(self):
         write("bare", bytes(4096 + 128))

@@ -8,6 +8,12 @@
 #include <firmem/label.h>
 #include <firmem/nvdimm.h>
 
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #define LABELS 8192u
 #define PMEM (LEN - LABELS)
 
@@ -231,6 +237,64 @@ static void labels_of_a_place_that_was_cut_off_are_an_error_and_no_sigbus(void *
 	bench_close(&b);
 }
 
+/* --- full disks ------------------------------------------------------------------------------------ */
+
+#define FULL_LEN (FM_NVDIMM_LINE * 4096u + LABELS)
+
+static void write_until_full(const char *path)
+{
+	static const uint8_t bytes[4096];
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	while (write(fd, bytes, sizeof(bytes)) > 0)
+		;
+	close(fd);
+}
+
+/* Last of all: this process has its own mounts from here on. */
+static void a_label_in_a_hole_on_a_full_disk_is_an_error_and_no_sigbus(void **state)
+{
+	char folder[] = "full-XXXXXX", path[32], filler[32];
+	struct fm_block_config mem = { .struct_size = sizeof(mem),
+				       .name = "nv",
+				       .role = FM_ROLE_NVDIMM,
+				       .backing = FM_BACKING_FILE,
+				       .flags = FM_BLOCK_SHARED,
+				       .path = path };
+	struct fm_nvdimm_config cfg = { .struct_size = sizeof(cfg), .label_len = LABELS };
+	uint8_t bytes[256] = { 1 }, back[256];
+	struct fm_dev *dev;
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/nv", folder);
+	snprintf(filler, sizeof(filler), "%s/fill", folder);
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("none", folder, "tmpfs", 0, "size=64k")) {
+		rmdir(folder);
+		print_message("skipped: no tmpfs of our own\n");
+		skip();
+	}
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, FULL_LEN), 0);
+	close(fd);
+	assert_int_equal(fm_block_new(&cfg.block, &mem, NULL), 0);
+	assert_int_equal(fm_nvdimm_new(&dev, &cfg, NULL), 0);
+	write_until_full(filler);
+	assert_int_equal(fm_nvdimm_write_label(dev, 0, bytes, 256, NULL), FM_ERR_NOSPACE);
+	assert_int_equal(fm_nvdimm_read_label(dev, 4096, back, 256, NULL), FM_ERR_NOSPACE);
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(fm_nvdimm_write_label(dev, 0, bytes, 256, NULL), 0);
+	assert_int_equal(fm_nvdimm_read_label(dev, 0, back, 256, NULL), 0);
+	assert_memory_equal(bytes, back, 256);
+	fm_dev_free(dev);
+	fm_block_free(cfg.block);
+	assert_int_equal(umount(folder), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +305,7 @@ int main(void)
 		TEST(a_label_area_that_was_cut_off_is_an_error_and_no_sigbus),
 		TEST(a_label_access_alone_sees_the_cut_too),
 		TEST(labels_of_a_place_that_was_cut_off_are_an_error_and_no_sigbus),
+		TEST(a_label_in_a_hole_on_a_full_disk_is_an_error_and_no_sigbus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
