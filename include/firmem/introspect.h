@@ -46,8 +46,8 @@ FM_API int fm_ramblock_place(struct fm_ramblock *rows, size_t count, struct fm_e
 FM_API void fm_ramblock_of(const struct fm_block *block, struct fm_ramblock *row);
 
 /*
- * A row for each block of the machine, placed in the order they were added. *rows is malloc'd and the caller's to free(), NULL when there are none;
- * names and blocks are borrowed from the machine. As fm_ramblock_place().
+ * A row for each block of the machine, placed in the order they were added. *rows is malloc'd and the caller's
+ * to free(), NULL when there are none; names and blocks are borrowed from the machine. As fm_ramblock_place().
  */
 FM_API int fm_machine_ramblocks(const struct fm_machine *machine, struct fm_ramblock **rows,
 				size_t *count, struct fm_error *err);

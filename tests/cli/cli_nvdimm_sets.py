@@ -104,7 +104,7 @@ def cut_short(at, *arguments):
 
 class Sets:
     """Namespaces over several DIMMs."""
-    FILES = {b"nv0.img", b"nv1.img", b"nv2.img", b"nv3.img", b"nfit.bin", b"link", b"hard"}
+    FILES = {b"nfit.bin", b"link", b"hard", *(b"nv%d.img" % n for n in range(16))}
 
     def a_label_goes_to_each_image(self):
         for version in ("1.1", "1.2"):
@@ -121,9 +121,11 @@ class Sets:
                 os.unlink(name)
 
     def sixteen_are_the_most(self):
-        names = images(4)
+        names = images(16)
         labels("add", *names, "--size", "2M", "--uuid", ONE, "--cookie", "7")
-        assert [found[0]["position"] for found in all_labels(names)] == [0, 1, 2, 3]
+        assert [found[0]["position"] for found in all_labels(names)] == list(range(16))
+        labels("delete", *names, "--uuid", ONE)
+        assert all_labels(names) == [[]] * 16
         refuse('IMAGE: "z", expected at most 16', "labels", "add", *["z"] * 17, "--size", "2M")
 
     def the_address_is_free_in_all_of_them(self):

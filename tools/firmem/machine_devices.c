@@ -188,7 +188,8 @@ static void put_json(const struct machine_read *m)
 static const char help_text[] =
 	"DIMMs, NVDIMMs, virtio-mem and virtio-pmem, in the form of \"info memory-devices\" of QEMU 7.2.\n"
 	"QEMU's own trees have none of them: docs/machines.md says how a tree tells of one, and of slots;\n"
-	"without slots a DIMM's slot is its place in the tree. No output: the machine has none. With --json the members of an entry are those of QMP's query-memory-devices.\n"
+	"without slots a DIMM's slot is its place in the tree. No output: the machine has none.\n"
+	"With --json the members of an entry are those of QMP's query-memory-devices.\n"
 	"\n"
 	"Examples:\n"
 	"  dtc -O dtb -o q35.dtb examples/machines/x86-q35.dts\n"
