@@ -190,10 +190,12 @@ static size_t hash(const struct fm_label *l, size_t bits)
 static bool keep_suspects(const struct fm_label **list, size_t *count)
 {
 	size_t bits = 16 * *count, words = bits / 64 + 1, kept = 0;
-	uint64_t *once = calloc(2 * words, sizeof(*once)), *twice = once + words;
+	uint64_t *once = calloc(2 * words, sizeof(*once));
+	uint64_t *twice;
 
 	if (!once)
 		return false;
+	twice = once + words;
 	for (size_t i = 0; i < *count; i++) {
 		size_t h = hash(list[i], bits);
 		uint64_t bit = UINT64_C(1) << h % 64;

@@ -44,7 +44,7 @@ static bool is_first(const struct walk *from, const struct fm_label *l)
 	struct walk w = { .areas = from->areas, .count = from->count };
 	const struct fm_label *o;
 
-	while ((o = next(&w)) != l) {
+	while ((o = next(&w)) && o != l) {
 		if (same(o, l))
 			return false;
 	}
@@ -57,7 +57,7 @@ static bool seen_before(const struct walk *from, const struct fm_label *l)
 	struct walk w = { .areas = from->areas, .count = from->count };
 	const struct fm_label *o;
 
-	while ((o = next(&w)) != l) {
+	while ((o = next(&w)) && o != l) {
 		if (same(o, l) && o->position == l->position)
 			return true;
 	}

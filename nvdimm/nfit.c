@@ -334,6 +334,7 @@ int fm_nfit_finish(struct fm_nfit *n, bool structures, void **out, size_t *len,
 	int rc;
 
 	if (!n->bytes && !n->first.code) {
+		n->len = 0; /* nothing was added */
 		n->bytes = malloc(HEADER);
 		if (!n->bytes)
 			fail(n, FM_ERR_NOMEM, "memory", HEADER, "some");
