@@ -195,8 +195,13 @@ int fm_machine_ramblocks(const struct fm_machine *machine, struct fm_ramblock **
 
 	fm_machine_foreach_block (machine, FM_WALK_ALL, block)
 		count++;
-	rows = count ? calloc(count, sizeof(*rows)) : NULL;
-	if (count && !rows)
+	if (!count) {
+		*out = NULL;
+		*nout = 0;
+		return 0;
+	}
+	rows = calloc(count, sizeof(*rows));
+	if (!rows)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory",
 				    fm_machine_name(machine));
 	count = 0;
@@ -285,7 +290,7 @@ int fm_space_flat(struct fm_space *space, struct fm_flat **out, size_t *nout, st
 		rows = calloc(count, sizeof(*rows));
 	if (count && !rows)
 		rc = fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", fm_space_name(space));
-	else
+	else if (count)
 		count = fill(view, rows);
 	fm_view_put(view);
 	fm_space_commit(space, NULL);
