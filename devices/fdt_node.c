@@ -13,8 +13,8 @@
 
 /* --- messages ------------------------------------------------------------------------------ */
 
-int fmi_fdt_fail(struct fm_error *err, int code, const struct fm_fdt_node *node, const char *prop,
-		 const char *fmt, ...)
+int(fmi_fdt_fail)(struct fm_error *err, int code, const struct fm_fdt_node *node, const char *prop,
+		  const char *fmt, ...)
 {
 	int len = node->parent ? node->path_len : 1;
 	/* The end of a path tells more than its beginning. */
@@ -128,7 +128,7 @@ int fmi_fdt_next_text(const struct fm_fdt_node *node, const char *name, const ch
 	if (*text && next == list + len)
 		return 0;
 	rc = check_text(node, name, next, (size_t)(list + len - next), err);
-	if (rc)
+	if (rc < 0)
 		return rc;
 	*text = (const char *)next;
 	return 1;

@@ -47,9 +47,12 @@ enum fmi_fdt_world {
 	FMI_FDT_SECURE = 1 << 1,
 };
 
-/* Fill `err`: the source, the node, its property (NULL: none), what. Returns `code`. */
-int fmi_fdt_fail(struct fm_error *err, int code, const struct fm_fdt_node *node, const char *prop,
-		 const char *fmt, ...) FM_PRINTF(5, 6);
+/*
+ * Fill `err`: the source, the node, its property (NULL: none), what. Returns `code`, which a
+ * macro of tests/style/analyzer.h tells the analyzer: hence the parentheses.
+ */
+int(fmi_fdt_fail)(struct fm_error *err, int code, const struct fm_fdt_node *node, const char *prop,
+		  const char *fmt, ...) FM_PRINTF(5, 6);
 
 /*
  * Go to the first string of a list, then to the next: NULL starts it. 1, or 0 at the end or without
