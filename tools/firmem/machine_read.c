@@ -201,7 +201,7 @@ static void list_windows(struct machine_read *m)
 	const struct fm_space *normal = fm_machine_next_space(m->machine, NULL);
 	struct fm_space *space;
 
-	m->flash = out_need(calloc(m->nblocks + 1, sizeof(*m->flash)));
+	m->flash = out_need(calloc(m->nblocks + 1, sizeof(const struct fm_block *)));
 	fm_machine_foreach_space (m->machine, space) {
 		for (struct fm_window *w = NULL; (w = fm_space_next_window(space, w));) {
 			const struct fm_block *block = window_block(w);
@@ -215,7 +215,7 @@ static void list_windows(struct machine_read *m)
 				m->flash[m->nflash++] = block;
 		}
 	}
-	qsort_r(m->flash, m->nflash, sizeof(*m->flash), by_window, m);
+	qsort_r(m->flash, m->nflash, sizeof(const struct fm_block *), by_window, m);
 }
 
 /* virt.flash0, virt.flash1, ..., and memory that only the secure world sees. */

@@ -91,8 +91,11 @@ static void start_copying(struct copying *c, struct fm_nvdimm_image_config *cfg,
 	cfg->io = &c->io;
 }
 
-static enum status end_copying(const struct copying *c, int rc, const struct fm_error *err)
+/* `cfg` forgets `c`, which does not live as long. */
+static enum status end_copying(const struct copying *c, struct fm_nvdimm_image_config *cfg, int rc,
+			       const struct fm_error *err)
 {
+	cfg->io = NULL;
 	if (c->path && c->percent)
 		fprintf(stderr, "\r%*s\r", 72, "");
 	return rc ? complain("%s", err->msg) : STATUS_YES;
@@ -145,7 +148,7 @@ enum status nvdimm_create_run(int argc, char **argv)
 		return complain("nvdimm create: --label-size: 0, expected room for a label");
 	start_copying(&copying, &cfg, cfg.path);
 	rc = fm_nvdimm_image_create(&cfg, &err);
-	if (end_copying(&copying, rc, &err) != STATUS_YES)
+	if (end_copying(&copying, &cfg, rc, &err) != STATUS_YES)
 		return STATUS_BAD;
 	if (!uuid_text || nvdimm_put_namespace(cfg.path, cfg.label_len, uuid))
 		return STATUS_YES;
@@ -209,7 +212,7 @@ static enum status grow(const char *path, struct fm_nvdimm_image_config *cfg)
 		return STATUS_BAD;
 	if (check_old(path, file, cfg)) {
 		start_copying(&copying, cfg, path);
-		status = end_copying(&copying, fm_nvdimm_image_grow(cfg, &err), &err);
+		status = end_copying(&copying, cfg, fm_nvdimm_image_grow(cfg, &err), &err);
 	}
 	io->ops->close(io->ctx, file);
 	return status;

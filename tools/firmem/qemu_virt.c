@@ -22,10 +22,12 @@ static bool pci_one(struct qemu_virt *virt, const char *command, char *word)
 	struct qemu_pci *pci = &virt->pci[virt->npci];
 	char *size = strchr(word, ':');
 	uint64_t rom = 0;
+	size_t len;
 
 	if (size)
 		*size++ = '\0';
-	if (!*word || strlen(word) >= sizeof(pci->name)) {
+	len = strlen(word);
+	if (!len || len >= sizeof(pci->name)) {
 		complain("%s: --pci: name \"%s\", expected 1 to %zu bytes", command, word,
 			 sizeof(pci->name) - 1);
 		return false;
@@ -35,7 +37,7 @@ static bool pci_one(struct qemu_virt *virt, const char *command, char *word)
 			 command, word, size);
 		return false;
 	}
-	strcpy(pci->name, word);
+	memcpy(pci->name, word, len + 1);
 	/* An expansion ROM's BAR is a power of two (PCI Local Bus Specification 3.0, 6.2.5.2). */
 	while (rom & (rom - 1))
 		rom += rom & -rom;
