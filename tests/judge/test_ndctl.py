@@ -353,7 +353,7 @@ say flush sh -c 'for r in /sys/bus/nd/devices/region*; do cat $r/deep_flush; ech
 
 
 def cut(host, at, *arguments):
-    """Make a change of both label areas, killed at its sync of that number: 2 are of the first area."""
+    """Make a change of both label areas, killed at its sync of that number: 2 are of one area."""
     done = subprocess.run([tool("strace"), "-qq", "-o", "/dev/null", "-e",
                            f"inject=msync:signal=KILL:when={at}", host.command, "nvdimm", *arguments],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
@@ -376,8 +376,8 @@ def make_set_labels(host, areas, table):
     found = [{e["uuid"]: e["name"] for e in host.labels(os.path.basename(area))["labels"]}
              for area in areas]
     print(f"written to both DIMMs: {found}")
-    assert found == [{uuid(1): "both \u2603", uuid(2): "after"},
-                     {uuid(1): "both \u2603", uuid(2): "before", uuid(3): "half",
+    assert found == [{uuid(1): "both \u2603", uuid(2): "before"},
+                     {uuid(1): "both \u2603", uuid(2): "after", uuid(3): "half",
                       uuid(4): "leaving"}], found
 
 
@@ -449,12 +449,13 @@ def assert_dimms(answers):
 
 
 def assert_labelled(answers, region):
-    """Both whole namespaces, under its new name the one whose rename was cut, and not what is incomplete."""
+    """Both whole namespaces, under its old name the one whose rename was cut before DIMM 0, and not
+    what is incomplete."""
     found = {key: bare(one) for key, one in namespaces(
         {"namespaces": load(said(answers, "labelled"))}).items()}
-    assert found.get(uuid(2), {}).get("name") == "after", found
+    assert found.get(uuid(2), {}).get("name") == "before", found
     assert found == {uuid(n): {"mode": "raw", "size": 32 * MIB, "uuid": uuid(n), "sector_size": 512,
-                               "name": name} for n, name in ((1, "both \u2603"), (2, "after"))}, found
+                               "name": name} for n, name in ((1, "both \u2603"), (2, "before"))}, found
     assert region["iset_id"], region
 
 
