@@ -17,6 +17,16 @@ static inline uint8_t fmi_log2_ceil(uint64_t v)
 	return n;
 }
 
+/* The value of a hexadecimal digit of either case, or -1. */
+static inline int fmi_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* Does [off, off + n) lie in an object of `len` bytes? Subtracts, so nothing can wrap. */
 static inline bool fmi_in_range(uint64_t off, uint64_t n, uint64_t len)
 {

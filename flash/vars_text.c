@@ -3,8 +3,8 @@
 #include "flash/vars_private.h"
 
 #include "devices/bytes.h"
+#include "devices/uuid.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,48 +120,14 @@ int fmi_vars_utf16(uint8_t **out, size_t *len, const char *utf8, struct fm_error
 
 /* --- GUIDs --------------------------------------------------------------------------------------- */
 
-/* The order in which text names the bytes of the store: three little-endian fields, then bytes. */
-static const uint8_t order[16] = { 3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15 };
-
-static bool is_dash(size_t byte)
-{
-	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
 void fm_vars_guid_text(const uint8_t guid[16], char text[37])
 {
-	size_t at = 0;
-
-	for (size_t i = 0; i < 16; i++)
-		at += (size_t)snprintf(text + at, 37 - at, is_dash(i) ? "-%02x" : "%02x",
-				       guid[order[i]]);
-}
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	fmi_uuid_text(text, guid, true);
 }
 
 bool fm_vars_guid_parse(const char *text, uint8_t guid[16])
 {
-	uint8_t bytes[16];
-
-	if (!text || strnlen(text, 37) != 36)
-		return false;
-	for (size_t i = 0; i < 16; i++) {
-		if (is_dash(i) && *text++ != '-')
-			return false;
-		if (digit(text[0]) < 0 || digit(text[1]) < 0)
-			return false;
-		bytes[order[i]] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
-		text += 2;
-	}
-	memcpy(guid, bytes, 16);
-	return true;
+	return fmi_uuid_parse(text, guid, true);
 }
 
 /* --- words --------------------------------------------------------------------------------------- */

@@ -403,25 +403,14 @@ char *fm_digest_hex(char *text, const void *bytes, size_t len)
 	return text;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool fm_digest_from_hex(const char *text, void *out, size_t max, size_t *len)
 {
 	uint8_t *bytes = out;
 	size_t n = 0;
 
 	for (; text[0]; text += 2, n++) {
-		int high = hex_digit(text[0]);
-		int low = high < 0 ? -1 : hex_digit(text[1]);
+		int high = fmi_hex_digit(text[0]);
+		int low = high < 0 ? -1 : fmi_hex_digit(text[1]);
 
 		if (low < 0 || n == max)
 			return false;

@@ -289,14 +289,14 @@ static bool came_before(const struct parser *p, size_t start, const uint8_t *gui
 /* An entry of a GUID that came before. */
 static int take_again(struct parser *p, size_t start, const uint8_t *guid)
 {
-	char text[FMI_GUID_TEXT];
+	char text[FMI_UUID_TEXT];
 
 	if (p->flags & FM_OVMF_AS_QEMU) {
 		p->out->duplicates++;
 		return 0;
 	}
 	return fm_error_set(p->err, FM_ERR_EXISTS, 0, "%s: 0x%zx: a second entry %s, expected one",
-			    p->name, start, fmi_guid_text(text, guid));
+			    p->name, start, fmi_uuid_text(text, guid, true));
 }
 
 static int take_entry(struct parser *p, size_t start, size_t len)
@@ -374,7 +374,7 @@ int fm_ovmf_parse(struct fm_ovmf *out, const char *name, const void *bytes, size
 {
 	struct fm_ovmf o = { .len = len };
 	struct parser p = { fmi_or(name, "firmware"), bytes, len, flags, &o, err };
-	char text[FMI_GUID_TEXT];
+	char text[FMI_UUID_TEXT];
 	int ret = 0;
 
 	if (len < LEAST || len > FM_OVMF_LEN_MAX || !fmi_is_aligned(len, FMI_PAGE))
@@ -399,7 +399,7 @@ int fm_ovmf_parse(struct fm_ovmf *out, const char *name, const void *bytes, size
 				   "%s: 0x%zx: footer is %s, expected OVMF's table "
 				   "96b582de-1fb2-45f7-baea-a366c55a082d: is it x86 firmware?",
 				   p.name, len - LEAST + 2,
-				   fmi_guid_text(text, p.bytes + len - LEAST + 2));
+				   fmi_uuid_text(text, p.bytes + len - LEAST + 2, true));
 	if (!ret)
 		ret = check_hashes(&p);
 	if (!ret)

@@ -3,8 +3,8 @@
 #include "nvdimm/label_private.h"
 
 #include "devices/bytes.h"
+#include "devices/uuid.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* --- namespaces ---------------------------------------------------------------------------------- */
@@ -134,44 +134,14 @@ uint64_t fm_label_cookie(unsigned version, const struct fm_label_mapping *dimms,
 
 /* --- words --------------------------------------------------------------------------------------- */
 
-static bool is_dash(size_t byte)
-{
-	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
-}
-
 void fm_label_uuid_text(const uint8_t uuid[16], char text[37])
 {
-	size_t at = 0;
-
-	for (size_t i = 0; i < 16; i++)
-		at += (size_t)snprintf(text + at, 37 - at, is_dash(i) ? "-%02x" : "%02x", uuid[i]);
-}
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	fmi_uuid_text(text, uuid, false);
 }
 
 bool fm_label_uuid_parse(const char *text, uint8_t uuid[16])
 {
-	uint8_t bytes[16];
-
-	if (!text || strnlen(text, 37) != 36)
-		return false;
-	for (size_t i = 0; i < 16; i++) {
-		if (is_dash(i) && *text++ != '-')
-			return false;
-		if (digit(text[0]) < 0 || digit(text[1]) < 0)
-			return false;
-		bytes[i] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
-		text += 2;
-	}
-	memcpy(uuid, bytes, 16);
-	return true;
+	return fmi_uuid_parse(text, uuid, false);
 }
 
 /* As they are stored: the first three fields are little-endian. */
