@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "devices/io_private.h"
+#include "devices/temporary.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* Left-over temporary files of crashed processes with our number that we step over. */
-#define STORE_TRIES 16u
 
 static bool complete(const struct fm_io_ops *ops)
 {
@@ -169,31 +165,9 @@ int fm_io_load(const struct fm_io *io, const char *path, size_t max, void **out,
 	return rc;
 }
 
-/* Make a temporary file beside `path`; its name, malloc'd, in *name. A negative errno. */
-static int open_temporary(const struct fm_io *io, const char *path, char **name,
-			  struct fm_file **file)
-{
-	size_t room = strlen(path) + 40;
-	char *tmp = malloc(room);
-	int rc = -EEXIST;
-
-	if (!tmp)
-		return -ENOMEM;
-	for (unsigned i = 0; rc == -EEXIST && i < STORE_TRIES; i++) {
-		snprintf(tmp, room, "%s.%ld.%u.tmp", path, (long)getpid(), i);
-		rc = io->ops->open(io->ctx, tmp, FM_IO_WRITE | FM_IO_CREATE | FM_IO_EXCL, file);
-	}
-	if (rc) {
-		free(tmp);
-		return rc;
-	}
-	*name = tmp;
-	return 0;
-}
-
-/* Fill the temporary file and put it in the place of `path`. */
-static int store_by(const struct fm_io *io, const char *path, const char *tmp, struct fm_file *file,
-		    const void *buf, size_t len, struct fm_error *err)
+/* Fill the temporary file and put it in the place of `target`, the file that `path` leads to. */
+static int store_by(const struct fm_io *io, const char *path, const char *target, const char *tmp,
+		    struct fm_file *file, const void *buf, size_t len, struct fm_error *err)
 {
 	int rc = fm_io_write_all(io, file, buf, len, 0);
 
@@ -202,17 +176,36 @@ static int store_by(const struct fm_io *io, const char *path, const char *tmp, s
 	rc = io->ops->fdatasync(io->ctx, file);
 	if (rc)
 		return fmi_io_fail(err, tmp, "fdatasync", rc);
-	rc = io->ops->rename(io->ctx, tmp, path);
+	rc = io->ops->rename(io->ctx, tmp, target);
 	if (rc)
 		return fmi_io_fail(err, path, "rename of the temporary file", rc);
 	return 0;
 }
 
-int fm_io_store(const struct fm_io *io, const char *path, const void *buf, size_t len,
-		struct fm_error *err)
+static int store(const struct fm_io *io, const char *path, const char *target, const void *buf,
+		 size_t len, struct fm_error *err)
 {
 	struct fm_file *file;
 	char *tmp;
+	int rc = fmi_temporary(io, target, &tmp, &file);
+
+	if (rc)
+		return fmi_io_fail(err, path, "make a temporary file beside it", rc);
+	rc = store_by(io, path, target, tmp, file, buf, len, err);
+	io->ops->close(io->ctx, file);
+	if (rc)
+		io->ops->unlink(io->ctx, tmp);
+	free(tmp);
+	if (rc)
+		return rc;
+	rc = io->ops->sync_dir(io->ctx, target);
+	return rc ? fmi_io_fail(err, path, "sync of the folder", rc) : 0;
+}
+
+int fm_io_store(const struct fm_io *io, const char *path, const void *buf, size_t len,
+		struct fm_error *err)
+{
+	char *target = NULL;
 	int rc;
 
 	if (!path || (!buf && len))
@@ -220,20 +213,13 @@ int fm_io_store(const struct fm_io *io, const char *path, const void *buf, size_
 	rc = fmi_io_check(&io, path, err);
 	if (rc)
 		return rc;
-	rc = open_temporary(io, path, &tmp, &file);
-	if (rc)
-		return fmi_io_fail(err, path, "make a temporary file beside it", rc);
-	rc = store_by(io, path, tmp, file, buf, len, err);
-	io->ops->close(io->ctx, file);
-	if (rc)
-		io->ops->unlink(io->ctx, tmp);
-	free(tmp);
-	if (rc)
-		return rc;
-	rc = io->ops->sync_dir(io->ctx, path);
-	if (rc)
-		return fmi_io_fail(err, path, "sync of the folder", rc);
-	return 0;
+	rc = fmi_io_resolve(io, path, &target);
+	/* Nothing is there yet: it is made where it is named. */
+	if (rc && rc != -ENOENT)
+		return fmi_io_fail(err, path, "resolve", rc);
+	rc = store(io, path, target ? target : path, buf, len, err);
+	free(target);
+	return rc;
 }
 
 int fm_io_err(int negative_errno)

@@ -344,9 +344,8 @@ static int posix_rename(void *ctx, const char *from, const char *to)
 {
 	struct stat st;
 
-	/* A terminal or /dev/null is not something that a file takes the place of, nor is a link to one such as
-	 * /dev/stdout. */
-	if (!stat(to, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+	/* A file does not take the place of a terminal, of /dev/null, or of a link, as /dev/stdout is one. */
+	if (!lstat(to, &st) && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return -EEXIST;
 	return rename(from, to) < 0 ? -errno : 0;
 }

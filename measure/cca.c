@@ -2,6 +2,7 @@
 #include <firmem/cca.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/common.h"
 
 #include <inttypes.h>
@@ -62,7 +63,7 @@ static int check_realm(const struct fm_cca_realm *r, struct fm_error *err)
 static int set_defaults(struct fm_cca_realm *r, const struct fm_cca_realm *given,
 			struct fm_error *err)
 {
-	int ret = fmi_measure_config(r, sizeof(*r), given, "fm_cca_realm", err);
+	int ret = fmi_config_copy(r, sizeof(*r), given, "fm_cca_realm", err);
 
 	if (ret)
 		return ret;

@@ -3,6 +3,7 @@
 #include <firmem/cca.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/common.h"
 
 #include <inttypes.h>
@@ -257,7 +258,7 @@ int fm_cca_measure(void *out, const struct fm_cca_launch *launch, struct fm_erro
 	struct layout l = { .ripas = true };
 	struct image_header h = { 0, 0 };
 	struct fm_cca *cca;
-	int ret = fmi_measure_config(&c, sizeof(c), launch, "fm_cca_launch", err);
+	int ret = fmi_config_copy(&c, sizeof(c), launch, "fm_cca_launch", err);
 
 	if (!ret)
 		ret = check(&c, err);

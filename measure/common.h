@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* common: what the files of measure/ share: pages, config structs, a launch that is under way. */
+/* common: what the files of measure/ share: pages, and a launch that is under way. */
 #ifndef FIRMEM_MEASURE_COMMON_H
 #define FIRMEM_MEASURE_COMMON_H
 
@@ -7,14 +7,6 @@
 #include <firmem/transcript.h>
 
 #define FMI_PAGE 4096u
-
-/*
- * As devices/config.c does for the core: copy a caller's size-tagged struct into ours of `len` bytes,
- * shorter ones zero-extended, longer ones with a zero rest. A second copy of it, because that one is
- * private to the core's library. FM_ERR_ARG.
- */
-int fmi_measure_config(void *dst, size_t len, const void *src, const char *what,
-		       struct fm_error *err);
 
 /* The name that messages begin with: the caller's, or `otherwise`. */
 static inline const char *fmi_or(const char *name, const char *otherwise)

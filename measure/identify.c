@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <firmem/identify.h>
 
+#include "devices/config.h"
 #include "measure/sev_private.h"
 
 #include <inttypes.h>
@@ -206,7 +207,7 @@ static int set_up(struct search *s, const struct fm_identify_config *c, struct f
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "digest: %zu bytes, expected 48 (SEV-SNP) or 32 (SEV, SEV-ES)",
 				    c->digest_len);
-	ret = fmi_measure_config(&launch, sizeof(launch), c->launch, "fm_sev_config", err);
+	ret = fmi_config_copy(&launch, sizeof(launch), c->launch, "fm_sev_config", err);
 	if (ret)
 		return ret;
 	/* One vCPU needs no reset vector: how many there are comes out of the search. */
@@ -237,7 +238,7 @@ int fm_identify_launch(struct fm_identified *out, const struct fm_identify_confi
 {
 	struct fm_identify_config c;
 	struct search s = { .done = false };
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_identify_config", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_identify_config", err);
 
 	if (!ret)
 		ret = set_up(&s, &c, err);

@@ -2,6 +2,7 @@
 #include <firmem/igvm.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/igvm_private.h"
 #include "measure/sev_private.h"
 #include "measure/tdx_private.h"
@@ -191,7 +192,7 @@ int fm_igvm_measure(struct fm_igvm_report *out, const struct fm_igvm_config *con
 {
 	struct fm_igvm_config c;
 	struct launch l = { .c = &c };
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_igvm_config", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_igvm_config", err);
 
 	if (ret)
 		return ret;

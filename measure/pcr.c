@@ -2,6 +2,7 @@
 #include <firmem/pcr.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/common.h"
 #include "measure/guid.h"
 
@@ -78,7 +79,7 @@ int fm_pcr_secure_boot(void *out, enum fm_digest_alg bank, const struct fm_pcr_s
 	struct fm_pcr_secure_boot c;
 	uint8_t reg[FM_DIGEST_MAX] = { 0 }, value[FM_DIGEST_MAX];
 	struct fm_digest *d;
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_pcr_secure_boot", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_pcr_secure_boot", err);
 
 	if (!ret)
 		ret = fm_digest_new(&d, bank, err);

@@ -2,6 +2,7 @@
 #include <firmem/sev.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/guid.h"
 #include "measure/sev_private.h"
 
@@ -180,7 +181,7 @@ static int check_given(const struct fm_sev_config *c, const struct fm_ovmf *ovmf
 int fmi_sev_check(struct fm_sev_config *c, struct fm_ovmf *ovmf, const struct fm_sev_config *config,
 		  bool any_cpu, struct fm_error *err)
 {
-	int ret = fmi_measure_config(c, sizeof(*c), config, "fm_sev_config", err);
+	int ret = fmi_config_copy(c, sizeof(*c), config, "fm_sev_config", err);
 
 	if (ret)
 		return ret;
@@ -237,7 +238,7 @@ int fm_sev_hashes(void *out, const struct fm_sev_config *config, struct fm_error
 	uint8_t table[FM_SEV_HASHES_LEN] = { 0 };
 	struct fm_sev_config c;
 	const char *append;
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_sev_config", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_sev_config", err);
 
 	if (ret)
 		return ret;
@@ -400,7 +401,7 @@ int fm_sev_hmac(void *out, const struct fm_sev_hmac_config *config, struct fm_er
 {
 	struct fm_sev_hmac_config c;
 	uint8_t m[56] = { 4 };
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_sev_hmac_config", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_sev_hmac_config", err);
 
 	if (ret)
 		return ret;

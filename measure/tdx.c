@@ -2,6 +2,7 @@
 #include <firmem/tdx.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/tdx_private.h"
 
 #include <inttypes.h>
@@ -130,7 +131,7 @@ int fm_tdx_mrtd(void *out, const struct fm_tdx_config *config, struct fm_error *
 	struct fm_tdx_config c;
 	struct fm_tdvf tdvf;
 	struct fmi_tdx t;
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_tdx_config", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_tdx_config", err);
 
 	if (ret)
 		return ret;

@@ -2,6 +2,7 @@
 #include <firmem/vmsa.h>
 
 #include "devices/bytes.h"
+#include "devices/config.h"
 #include "measure/common.h"
 
 #include <string.h>
@@ -176,7 +177,7 @@ static void flat_mode(uint8_t *p, const struct fm_vmsa_config *c)
 int fm_vmsa_page(void *page, const struct fm_vmsa_config *config, struct fm_error *err)
 {
 	struct fm_vmsa_config c;
-	int ret = fmi_measure_config(&c, sizeof(c), config, "fm_vmsa_config", err);
+	int ret = fmi_config_copy(&c, sizeof(c), config, "fm_vmsa_config", err);
 
 	if (ret)
 		return ret;

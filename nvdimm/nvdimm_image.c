@@ -5,15 +5,13 @@
 
 #include "devices/bytes.h"
 #include "devices/config.h"
+#include "devices/temporary.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define PIECE (1u << 20) /* bytes of one transfer */
-#define TRIES 16
 
 /* A file that is being written. */
 struct making {
@@ -121,27 +119,6 @@ int fm_nvdimm_image_create(const struct fm_nvdimm_image_config *cfg, struct fm_e
 
 /* --- grow ---------------------------------------------------------------------------------------- */
 
-/* Make a temporary file beside `path`; its name, malloc'd, in *name. A negative errno. */
-static int open_temporary(const struct fm_io *io, const char *path, char **name,
-			  struct fm_file **file)
-{
-	size_t room = strlen(path) + 40;
-	char *tmp = malloc(room);
-	int rc = -EEXIST;
-
-	if (!tmp)
-		return -ENOMEM;
-	for (unsigned i = 0; rc == -EEXIST && i < TRIES; i++) {
-		snprintf(tmp, room, "%s.%ld.%u.tmp", path, (long)getpid(), i);
-		rc = io->ops->open(io->ctx, tmp, FM_IO_WRITE | FM_IO_CREATE | FM_IO_EXCL, file);
-	}
-	if (rc)
-		free(tmp);
-	else
-		*name = tmp;
-	return rc;
-}
-
 static int fill(struct making *m, const struct fm_nvdimm_image_config *c, uint64_t old)
 {
 	uint64_t pmem = old - c->label_len;
@@ -158,7 +135,7 @@ static int replace(struct making *m, const struct fm_nvdimm_image_config *c, uin
 		   struct fm_error *err)
 {
 	char *tmp;
-	int rc = open_temporary(c->io, c->path, &tmp, &m->file);
+	int rc = fmi_temporary(c->io, c->path, &tmp, &m->file);
 
 	if (rc)
 		return fail(err, c->path, "make a temporary file beside it", rc);

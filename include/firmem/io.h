@@ -88,7 +88,7 @@ struct fm_io_ops {
 	 */
 	int (*lock_test)(void *ctx, struct fm_file *file, int type, uint64_t off, uint64_t len,
 			 pid_t *holder);
-	/* Of a regular file. What is at `to` goes; -EEXIST if that is, or leads to, a device, a pipe or a socket. */
+	/* Of a regular file. A file at `to` goes; -EEXIST if a link, a device, a pipe or a socket is there. */
 	int (*rename)(void *ctx, const char *from, const char *to);
 	int (*unlink)(void *ctx, const char *path);
 	/* Make the directory entry of `path` durable. */
@@ -148,10 +148,10 @@ FM_API int fm_io_load(const struct fm_io *io, const char *path, size_t max, void
 
 /*
  * Write a whole file so that a crash leaves the old one or the new one: a temporary file in
- * the same folder, fdatasync, rename, directory sync. The file then has mode 0600; a symbolic link
- * is replaced. On failure the file is the old one, or, when only the sync of the folder failed, the
+ * the same folder, fdatasync, rename, directory sync. The file then has mode 0600; of a symbolic
+ * link it is the file that the link leads to. On failure the file is the old one, or, when only the sync of the folder failed, the
  * new one. FM_ERR_ARG; FM_ERR_EXISTS (16 temporary files of crashed processes are in the way, or
- * `path` is, or leads to, a device, a pipe or a socket);
+ * `path` is, or leads to, a device, a pipe or a socket, or is a link to nothing);
  * what fm_io_err() makes of the host's error. Blocks.
  */
 FM_API int fm_io_store(const struct fm_io *io, const char *path, const void *buf, size_t len,

@@ -34,9 +34,9 @@ THIRD_PARTY = {
     "libpng": r"png\.h",
 }
 
-# Private headers of inline functions that need nothing but C: every floor may include them, so that bounds
-# and byte order are written once.
-INLINE = ("devices/bytes.h",)
+# Private headers that need nothing but C and firmem/base.h: every floor may include them, so that bounds, byte
+# order, the text of UUIDs and the copying of configs are written once.
+EVERYWHERE = ("devices/bytes.h", "devices/config.h", "devices/uuid.h")
 
 # Where more than one file may. OpenSSL's are two abstractions: streams of bytes, which every launch needs,
 # and keys, which a build without ID blocks can leave out.
@@ -63,7 +63,7 @@ def rule_floors(tree):
             if quoted:
                 folder = name.split("/")[0]
                 allowed = (top,) + BELOW.get(top, ())
-                inline = top in FLOORS and name in INLINE
+                inline = top in FLOORS and name in EVERYWHERE
                 if not inline and (top == "include" or "/" not in name or folder not in allowed):
                     yield path, line, f'"{name}" is not for {top}/'
             elif name.startswith("firmem/") and floor in FLOORS:

@@ -348,6 +348,23 @@ static void store_replaces_no_device_and_no_pipe(void **state)
 	assert_int_equal(tmpdir_entries(state), 2);
 }
 
+static void store_by_a_link_makes_the_file_that_it_leads_to(void **state)
+{
+	const char *path = tmpdir_path(state, "file"), *link = tmpdir_path(state, "link");
+	struct fm_error err = { 0 };
+	struct stat st;
+
+	assert_int_equal(symlink("file", link), 0);
+	assert_int_equal(fm_io_store(NULL, link, "new", 3, &err), FM_ERR_EXISTS);
+	assert_int_equal(tmpdir_entries(state), 1);
+	tmpdir_fill(path, 7, 1);
+	assert_int_equal(fm_io_store(NULL, link, "new", 3, &err), 0);
+	assert_int_equal(tmpdir_size(path), 3);
+	assert_int_equal(lstat(link, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(tmpdir_entries(state), 2);
+}
+
 static void store_says_which_file_and_why(void **state)
 {
 	const char *path = tmpdir_path(state, "none/x");
@@ -430,6 +447,7 @@ int main(void)
 		tmpdir_test(store_leaves_the_old_or_the_new_when_everything_fails_from_a_call_on),
 		tmpdir_test(store_steps_over_what_a_crash_left),
 		tmpdir_test(store_replaces_no_device_and_no_pipe),
+		tmpdir_test(store_by_a_link_makes_the_file_that_it_leads_to),
 		tmpdir_test(store_says_which_file_and_why),
 		cmocka_unit_test(an_incomplete_seam_is_refused),
 		cmocka_unit_test(each_errno_has_its_nearest_code),

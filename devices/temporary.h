@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* temporary: a file beside another, to take its name once it is whole. */
+#ifndef FIRMEM_DEVICES_TEMPORARY_H
+#define FIRMEM_DEVICES_TEMPORARY_H
+
+#include <firmem/io.h>
+
+/*
+ * Make PATH.PID.N.tmp for writing; its name, malloc'd, in *name. A negative errno; -EEXIST where 16
+ * such files of crashed processes with our number are in the way.
+ */
+int fmi_temporary(const struct fm_io *io, const char *path, char **name, struct fm_file **file);
+
+#endif
