@@ -110,7 +110,7 @@ static void check_area(const struct fm_label_area *area, const struct sample *s)
 	for (n = 0; (f = fm_label_finding(area, n)); n++)
 		TAPE_CHECK(f->off < s->len && f->text[0]);
 	TAPE_CHECK(n || info->current >= 0);
-	if (!fm_label_find_dpa(area, 64 * MIB, MIB, MIB, &dpa, NULL))
+	if (!fm_label_find_dpa(area, 0, 64 * MIB, MIB, MIB, &dpa, NULL))
 		TAPE_CHECK(dpa <= 63 * MIB && dpa % MIB == 0);
 }
 

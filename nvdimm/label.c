@@ -197,10 +197,10 @@ static bool claimed(const struct fm_label_area *area, uint64_t dpa, uint64_t siz
 	return false;
 }
 
-int fm_label_find_dpa(const struct fm_label_area *area, uint64_t pmem_len, uint64_t size,
+int fm_label_find_dpa(const struct fm_label_area *area, uint64_t from, uint64_t end, uint64_t size,
 		      uint64_t align, uint64_t *dpa, struct fm_error *err)
 {
-	uint64_t at = 0;
+	uint64_t at = from;
 	uint64_t last;
 
 	if (!size || !fmi_is_pow2(align))
@@ -208,16 +208,17 @@ int fm_label_find_dpa(const struct fm_label_area *area, uint64_t pmem_len, uint6
 			err, FM_ERR_ARG, 0,
 			"label area: size 0x%llx align 0x%llx, expected some, and a power of two",
 			(unsigned long long)size, (unsigned long long)align);
-	while (fmi_in_range(at, size, pmem_len)) {
+	while (fmi_in_range(at, size, end)) {
 		if (!claimed(area, at, size, &last)) {
 			*dpa = at;
 			return 0;
 		}
-		if (last >= pmem_len || last > UINT64_MAX - align)
+		if (last >= end || last > UINT64_MAX - align)
 			break;
 		at = fmi_align_up(last + 1, align);
 	}
 	return fm_error_set(err, FM_ERR_NOSPACE, 0,
-			    "label area: no 0x%llx free bytes in a row, of 0x%llx",
-			    (unsigned long long)size, (unsigned long long)pmem_len);
+			    "label area: no 0x%llx free bytes in a row from 0x%llx to 0x%llx",
+			    (unsigned long long)size, (unsigned long long)from,
+			    (unsigned long long)end);
 }

@@ -113,11 +113,12 @@ FM_API const struct fm_label *fm_label_find(const struct fm_label_area *area,
 					    const uint8_t uuid[16]);
 FM_API const struct fm_label_finding *fm_label_finding(const struct fm_label_area *area, size_t n);
 /*
- * The lowest multiple of `align` where `size` bytes of the DIMM's `pmem_len` are claimed by no label
- * (also not by one that Linux ignores for its cookie). FM_ERR_NOSPACE, FM_ERR_ARG. Any thread.
+ * The lowest address where `size` bytes that end at or below `end` are claimed by no label (also not by
+ * one that Linux ignores for its cookie): `from`, or a multiple of `align` above it. FM_ERR_NOSPACE,
+ * FM_ERR_ARG. Any thread.
  */
-FM_API int fm_label_find_dpa(const struct fm_label_area *area, uint64_t pmem_len, uint64_t size,
-			     uint64_t align, uint64_t *dpa, struct fm_error *err);
+FM_API int fm_label_find_dpa(const struct fm_label_area *area, uint64_t from, uint64_t end,
+			     uint64_t size, uint64_t align, uint64_t *dpa, struct fm_error *err);
 
 /* A label as the bytes of a slot: `slot_len` is 128 or 256; its checksum is computed. Any thread. */
 FM_API void fm_label_encode(const struct fm_label *label, uint32_t slot_len, uint8_t *out);

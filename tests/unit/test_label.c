@@ -289,20 +289,29 @@ static void a_medium_that_fails_ends_the_change_with_the_old_or_the_new(void **s
 static void free_ranges_are_found_between_labels(void **state)
 {
 	struct fm_label_area *area;
-	uint64_t dpa = 7;
+	uint64_t dpa = 7, high = 0;
 
 	memory_make(&m, 4096, FM_LABEL_V1_2);
 	memory_add(&m, 0, "x", FM_LABEL_V1_2);
 	memory_add(&m, 2, "x", FM_LABEL_V1_2);
 	area = area_of(&m);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, 2 * MIB, 2 * MIB, &dpa, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, 2 * MIB, 2 * MIB, &dpa, NULL), 0);
 	assert_int_equal(dpa, 2 * MIB);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, 4 * MIB, 2 * MIB, &dpa, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, 4 * MIB, 2 * MIB, &dpa, NULL), 0);
 	assert_int_equal(dpa, 6 * MIB);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, 2 * MIB, 16 * MIB, &dpa, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, 2 * MIB, 16 * MIB, &dpa, NULL), 0);
 	assert_int_equal(dpa, 16 * MIB);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, 59 * MIB, MIB, &dpa, NULL), FM_ERR_NOSPACE);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, MIB, 3, &dpa, NULL), FM_ERR_ARG);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, 59 * MIB, MIB, &dpa, NULL),
+			 FM_ERR_NOSPACE);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, MIB, 3, &dpa, NULL), FM_ERR_ARG);
+	/* Where one begins to look counts, aligned or not; what ends behind `end` is none. */
+	assert_int_equal(
+		fm_label_find_dpa(area, PMEM - 3 * MIB, PMEM, 3 * MIB, 2 * MIB, &high, NULL), 0);
+	assert_int_equal(high, PMEM - 3 * MIB);
+	assert_int_equal(
+		fm_label_find_dpa(area, PMEM - 3 * MIB, PMEM - 1, 3 * MIB, 2 * MIB, &high, NULL),
+		FM_ERR_NOSPACE);
+	assert_int_equal(fm_label_find_dpa(area, PMEM, PMEM, 1, 1, &high, NULL), FM_ERR_NOSPACE);
 	assert_int_equal(dpa, 16 * MIB);
 	fm_label_free(area);
 }

@@ -347,10 +347,11 @@ static void a_label_that_ends_at_2_to_the_64_claims_its_bytes(void **state)
 	assert_int_equal(fm_label_parse(&area, m.bytes, 4096, 0, NULL), 0);
 	assert_null(fm_label_finding(area, 0));
 	/* All but what the two have is free; behind them there is nothing. */
-	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, l.dpa - 1, 1, &dpa, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, 0, UINT64_MAX, l.dpa - 1, 1, &dpa, NULL), 0);
 	assert_int_equal(dpa, 0);
-	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, l.dpa, 1, &dpa, NULL), FM_ERR_NOSPACE);
-	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, UINT64_MAX, 1ull << 63, &dpa, NULL),
+	assert_int_equal(fm_label_find_dpa(area, 0, UINT64_MAX, l.dpa, 1, &dpa, NULL),
+			 FM_ERR_NOSPACE);
+	assert_int_equal(fm_label_find_dpa(area, 0, UINT64_MAX, UINT64_MAX, 1ull << 63, &dpa, NULL),
 			 FM_ERR_NOSPACE);
 	fm_label_free(area);
 	/* Once the rest is taken too there is nothing, at the end either. */
@@ -359,7 +360,7 @@ static void a_label_that_ends_at_2_to_the_64_claims_its_bytes(void **state)
 	other.rawsize = l.dpa - 1;
 	assert_int_equal(fm_label_add(&m.medium, 1, &other, NULL), 0);
 	assert_int_equal(fm_label_parse(&area, m.bytes, 4096, 0, NULL), 0);
-	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, 4096, 4096, &dpa, NULL),
+	assert_int_equal(fm_label_find_dpa(area, 0, UINT64_MAX, 4096, 4096, &dpa, NULL),
 			 FM_ERR_NOSPACE);
 	fm_label_free(area);
 }
@@ -378,9 +379,10 @@ static void a_label_that_wraps_claims_all_behind_it(void **state)
 	fm_label_encode(&l, 256, m.bytes + 512 + 256);
 	area = area_of(&m);
 	assert_true(fm_label_find(area, l.uuid)->rawsize == l.rawsize);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, 8 * MIB, MIB, &dpa, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, 8 * MIB, MIB, &dpa, NULL), 0);
 	assert_int_equal(dpa, 0);
-	assert_int_equal(fm_label_find_dpa(area, PMEM, 9 * MIB, MIB, &dpa, NULL), FM_ERR_NOSPACE);
+	assert_int_equal(fm_label_find_dpa(area, 0, PMEM, 9 * MIB, MIB, &dpa, NULL),
+			 FM_ERR_NOSPACE);
 	fm_label_free(area);
 	/* What it finds is what can be added. */
 	l = label_number(1, "behind", FM_LABEL_V1_2);
@@ -403,7 +405,7 @@ static void numbers_beyond_2_to_the_63_are_numbers(void **state)
 	l.rawsize = (1ull << 63) + 4096;
 	assert_int_equal(fm_label_add(&m.medium, 1, &l, NULL), 0);
 	assert_int_equal(fm_label_parse(&area, m.bytes, 4096, UINT64_MAX, NULL), 0);
-	assert_int_equal(fm_label_find_dpa(area, UINT64_MAX, 4096, 1ull << 62, &dpa, NULL), 0);
+	assert_int_equal(fm_label_find_dpa(area, 0, UINT64_MAX, 4096, 1ull << 62, &dpa, NULL), 0);
 	assert_true(dpa == 3ull << 62);
 	assert_null(fm_label_finding(area, 0));
 	fm_label_free(area);

@@ -63,49 +63,28 @@ static bool take_cookie(struct adding *a, const struct nvdimm_set *set)
 	return true;
 }
 
-/* The end of the last label of an area that has a byte of [dpa, dpa + size), or 0. */
-static uint64_t claimed_up_to(const struct fm_label_area *area, uint64_t dpa, uint64_t size)
-{
-	const struct fm_label *l;
-	uint64_t end = 0;
-
-	for (size_t i = 0; (l = fm_label_at(area, i)); i++) {
-		uint64_t last = l->dpa + (l->rawsize - 1);
-
-		if (!l->valid || !l->rawsize || l->dpa > dpa + (size - 1))
-			continue;
-		/* A label that wraps claims all behind it. */
-		if (last < l->dpa || last >= INT64_MAX)
-			return UINT64_MAX;
-		if (last >= dpa && last + 1 > end)
-			end = last + 1;
-	}
-	return end;
-}
-
 /* An address that is free in all of them: a range is made of the same bytes of each DIMM. */
 static bool take_dpa(struct adding *a, const struct nvdimm_set *set)
 {
 	uint64_t pmem_len = set->edits[0].area.pmem_len;
-	uint64_t limit = pmem_len ? pmem_len : INT64_MAX, end;
-	size_t i;
+	uint64_t limit = pmem_len ? pmem_len : INT64_MAX;
+	size_t agreed = 0;
 
 	if (a->dimms.count && a->dimms.dpa < limit && a->dimms.size < limit - a->dimms.dpa)
 		limit = a->dimms.dpa + a->dimms.size;
 	if (a->dpa_given || !a->size)
 		return true;
 	a->dpa = a->dimms.count ? a->dimms.dpa : 0;
-	for (i = 0; i < set->count && a->size <= limit && a->dpa <= limit - a->size;) {
-		end = claimed_up_to(set->areas[i], a->dpa, a->size);
-		i++;
-		if (!end)
-			continue;
-		i = 0;
-		if (end > limit)
+	/* Each may move it up, until all in a row leave it where it is. */
+	for (size_t i = 0; agreed < set->count; i = (i + 1) % set->count) {
+		uint64_t from = a->dpa;
+
+		if (fm_label_find_dpa(set->areas[i], from, limit, a->size, FM_NVDIMM_ALIGN, &a->dpa,
+				      NULL))
 			break;
-		a->dpa = (end + FM_NVDIMM_ALIGN - 1) / FM_NVDIMM_ALIGN * FM_NVDIMM_ALIGN;
+		agreed = a->dpa == from ? agreed + 1 : 1;
 	}
-	if (i && i == set->count)
+	if (agreed == set->count)
 		return true;
 	complain("%s: --size: no 0x%llx bytes in a row below 0x%llx are free%s, expected less",
 		 set->paths[0], (unsigned long long)a->size, (unsigned long long)limit,
