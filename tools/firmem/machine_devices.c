@@ -196,28 +196,25 @@ static const char help_text[] =
 	"  firmem machine memory-devices --dtb q35.dtb\n"
 	"  firmem machine memory-devices --dtb q35.dtb --json | jq '.memory_devices[].data.addr'\n";
 
+static bool show(struct machine_read *m)
+{
+	if (m->json)
+		put_json(m);
+	else
+		put_devices(m, NULL);
+	return true;
+}
+
 enum status machine_devices_run(int argc, char **argv)
 {
-	struct machine_read m = { .dtb = NULL };
-	struct args_option options[MACHINE_OPTIONS];
-	const struct args_spec spec = {
+	static const struct machine_verb verb = {
 		.command = "machine memory-devices",
 		.summary =
 			"Show a machine's memory devices as QEMU's \"info memory-devices\" does.",
 		.text = help_text,
-		.options = options,
-		.count = machine_read_options(&m, 0, options),
+		.options = 0,
+		.show = show,
 	};
-	enum args_result result = args_parse(&spec, argc, argv);
 
-	if (result != ARGS_GO)
-		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (!machine_read(&m, spec.command))
-		return STATUS_BAD;
-	if (m.json)
-		put_json(&m);
-	else
-		put_devices(&m, NULL);
-	machine_read_free(&m);
-	return STATUS_YES;
+	return machine_show(&verb, argc, argv);
 }

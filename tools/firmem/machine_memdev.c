@@ -129,28 +129,25 @@ static const char help_text[] =
 	"  firmem machine memdev --dtb virt.dtb\n"
 	"  firmem machine memdev --dtb virt.dtb --json | jq '.memdevs[].size'\n";
 
+static bool show(struct machine_read *m)
+{
+	if (m->json)
+		put_json(m);
+	else
+		put_text(m);
+	return true;
+}
+
 enum status machine_memdev_run(int argc, char **argv)
 {
-	struct machine_read m = { .dtb = NULL };
-	struct args_option options[MACHINE_OPTIONS];
-	const struct args_spec spec = {
+	static const struct machine_verb verb = {
 		.command = "machine memdev",
 		.summary =
 			"Show what a machine's memory is made of as QEMU's \"info memdev\" does.",
 		.text = help_text,
-		.options = options,
-		.count = machine_read_options(&m, MACHINE_MEMDEV, options),
+		.options = MACHINE_MEMDEV,
+		.show = show,
 	};
-	enum args_result result = args_parse(&spec, argc, argv);
 
-	if (result != ARGS_GO)
-		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (!machine_read(&m, spec.command))
-		return STATUS_BAD;
-	if (m.json)
-		put_json(&m);
-	else
-		put_text(&m);
-	machine_read_free(&m);
-	return STATUS_YES;
+	return machine_show(&verb, argc, argv);
 }

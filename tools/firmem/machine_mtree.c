@@ -267,31 +267,28 @@ static const char help_text[] =
 	"  firmem machine mtree --dtb virt.dtb\n"
 	"  firmem machine mtree --dtb virt.dtb --json | jq '.flatviews[0].ranges[].name'\n";
 
-enum status machine_mtree_run(int argc, char **argv)
+static bool show(struct machine_read *m)
 {
-	struct machine_read m = { .dtb = NULL };
 	struct views views = { .view = NULL };
-	struct args_option options[MACHINE_OPTIONS];
-	const struct args_spec spec = {
-		.command = "machine mtree",
-		.summary = "Show a machine's address spaces as QEMU's \"info mtree -f\" does.",
-		.text = help_text,
-		.options = options,
-		.count = machine_read_options(&m, MACHINE_MEMDEV | MACHINE_PCI, options),
-	};
-	enum args_result result = args_parse(&spec, argc, argv);
-	bool ok;
+	bool ok = collect(m, &views);
 
-	if (result != ARGS_GO)
-		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (!machine_read(&m, spec.command))
-		return STATUS_BAD;
-	ok = collect(&m, &views);
-	if (ok && m.json)
-		put_json(&m, &views);
+	if (ok && m->json)
+		put_json(m, &views);
 	else if (ok)
 		put_text(&views);
 	drop(&views);
-	machine_read_free(&m);
-	return ok ? STATUS_YES : STATUS_BAD;
+	return ok;
+}
+
+enum status machine_mtree_run(int argc, char **argv)
+{
+	static const struct machine_verb verb = {
+		.command = "machine mtree",
+		.summary = "Show a machine's address spaces as QEMU's \"info mtree -f\" does.",
+		.text = help_text,
+		.options = MACHINE_MEMDEV | MACHINE_PCI,
+		.show = show,
+	};
+
+	return machine_show(&verb, argc, argv);
 }

@@ -215,33 +215,29 @@ static const char help_text[] =
 	"  firmem machine ramblock --dtb virt.dtb\n"
 	"  firmem machine ramblock --dtb virt.dtb --pci none     # QEMU's -nic none\n";
 
+static bool show(struct machine_read *m)
+{
+	struct rows rows = { .row = NULL };
+	bool ok = collect(m, &rows);
+
+	if (ok && m->json)
+		put_json(m, &rows);
+	else if (ok)
+		put_text(&rows);
+	drop(&rows);
+	return ok;
+}
+
 enum status machine_ramblock_run(int argc, char **argv)
 {
-	struct machine_read m = { .dtb = NULL };
-	struct rows rows = { .row = NULL };
-	struct args_option options[MACHINE_OPTIONS];
-	const struct args_spec spec = {
+	static const struct machine_verb verb = {
 		.command = "machine ramblock",
 		.summary =
 			"Show the blocks of a machine's memory as QEMU's \"info ramblock\" does.",
 		.text = help_text,
-		.options = options,
-		.count = machine_read_options(&m, MACHINE_MEMDEV | MACHINE_PCI | MACHINE_ACPI,
-					      options),
+		.options = MACHINE_MEMDEV | MACHINE_PCI | MACHINE_ACPI,
+		.show = show,
 	};
-	enum args_result result = args_parse(&spec, argc, argv);
-	bool ok;
 
-	if (result != ARGS_GO)
-		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (!machine_read(&m, spec.command))
-		return STATUS_BAD;
-	ok = collect(&m, &rows);
-	if (ok && m.json)
-		put_json(&m, &rows);
-	else if (ok)
-		put_text(&rows);
-	drop(&rows);
-	machine_read_free(&m);
-	return ok ? STATUS_YES : STATUS_BAD;
+	return machine_show(&verb, argc, argv);
 }

@@ -367,6 +367,29 @@ void machine_read_free(struct machine_read *m)
 	free(m->flash);
 }
 
+enum status machine_show(const struct machine_verb *verb, int argc, char **argv)
+{
+	struct machine_read m = { .dtb = NULL };
+	struct args_option options[MACHINE_OPTIONS];
+	const struct args_spec spec = {
+		.command = verb->command,
+		.summary = verb->summary,
+		.text = verb->text,
+		.options = options,
+		.count = machine_read_options(&m, verb->options, options),
+	};
+	enum args_result result = args_parse(&spec, argc, argv);
+	bool ok;
+
+	if (result != ARGS_GO)
+		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
+	if (!machine_read(&m, spec.command))
+		return STATUS_BAD;
+	ok = verb->show(&m);
+	machine_read_free(&m);
+	return ok ? STATUS_YES : STATUS_BAD;
+}
+
 void machine_put_head(const struct machine_read *m, struct doc *object)
 {
 	doc_put(object, "source", doc_make_text(m->dtb));

@@ -41,6 +41,18 @@ enum machine_options {
 /* Options of the command, MACHINE_OPTIONS at most, those of `which` among them. How many. */
 size_t machine_read_options(struct machine_read *m, unsigned which, struct args_option *options);
 
+/* A verb that shows the machine. */
+struct machine_verb {
+	const char *command; /* "machine mtree" */
+	const char *summary;
+	const char *text;
+	unsigned options; /* enum machine_options */
+	/* Print it, as m->json says. False after a complaint. */
+	bool (*show)(struct machine_read *m);
+};
+
+enum status machine_show(const struct machine_verb *verb, int argc, char **argv);
+
 /* False after a complaint: nothing is left to free. `command`: "machine mtree", for complaints. */
 bool machine_read(struct machine_read *m, const char *command);
 void machine_read_free(struct machine_read *m);

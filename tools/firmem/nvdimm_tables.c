@@ -2,18 +2,16 @@
 /* firmem nvdimm nfit, ssdt: the tables of the NVDIMMs that a device tree names. */
 #include "tools/firmem/nvdimm_verbs.h"
 
-#include "tools/firmem/input.h"
 #include "tools/firmem/output.h"
+#include "tools/firmem/tree.h"
 
 #include <firmem/dsm.h>
-#include <firmem/fdt.h>
 #include <firmem/machine.h>
 #include <firmem/nfit.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DTB_MAX (2u << 20)
 #define PORT 0x0a18          /* QEMU's */
 #define MAILBOX 0xfef00000ul /* our choice: below the local APIC, where no memory is */
 
@@ -52,23 +50,16 @@ static bool read_regions(const char *dtb, struct regions *r)
 {
 	const struct fm_fdt_binding bindings[] = { { "pmem-region", add_region, r } };
 	const struct fm_fdt_options options = { .struct_size = sizeof(options), .source = dtb };
-	struct fm_machine *machine = NULL;
-	struct fm_error err;
-	void *blob;
-	size_t len;
-	int rc;
+	struct fm_machine *machine;
 
 	r->count = 0;
-	if (!input_read(dtb, DTB_MAX, &blob, &len))
+	machine = tree_machine(bindings, 1, &options);
+	if (!machine)
 		return false;
-	rc = fm_machine_from_fdt(&machine, blob, len, bindings, 1, &options, &err);
-	free(blob);
 	fm_machine_free(machine);
-	if (rc)
-		complain("%s", err.msg);
-	else if (!r->count)
+	if (!r->count)
 		complain("%s: no \"pmem-region\" node, expected at least one", dtb);
-	return !rc && r->count;
+	return r->count;
 }
 
 static enum status store(const char *output, void *table, size_t len)
