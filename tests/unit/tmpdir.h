@@ -15,6 +15,14 @@ static int tmpdir_remove_one(const char *path, const struct stat *st, int type, 
 	return remove(path);
 }
 
+/* The paths that a test was told: they stay as they are until it ends. */
+struct tmpdir_name {
+	struct tmpdir_name *next;
+	char path[];
+};
+
+static struct tmpdir_name *tmpdir_names;
+
 static int tmpdir_setup(void **state)
 {
 	char name[] = P_tmpdir "/firmem-test-XXXXXX";
@@ -29,21 +37,37 @@ static int tmpdir_teardown(void **state)
 {
 	int rc = nftw(*state, tmpdir_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 
+	while (tmpdir_names) {
+		struct tmpdir_name *next = tmpdir_names->next;
+
+		free(tmpdir_names);
+		tmpdir_names = next;
+	}
 	free(*state);
 	return rc;
 }
 
 #define tmpdir_test(fn) cmocka_unit_test_setup_teardown(fn, tmpdir_setup, tmpdir_teardown)
 
-/* "FOLDER/name"; a static buffer for each of 16 calls in a row. */
+/* "FOLDER/name": the test's folder's, for as long as the test runs. */
 static inline const char *tmpdir_path(void **state, const char *name)
 {
-	static char paths[16][300];
-	static unsigned turn;
-	char *path = paths[turn++ % 16];
+	struct tmpdir_name *n;
+	char path[300];
+	size_t len;
 
-	snprintf(path, sizeof(paths[0]), "%s/%s", (const char *)*state, name);
-	return path;
+	snprintf(path, sizeof(path), "%s/%s", (const char *)*state, name);
+	for (n = tmpdir_names; n; n = n->next) {
+		if (!strcmp(n->path, path))
+			return n->path;
+	}
+	len = strlen(path) + 1;
+	n = malloc(sizeof(*n) + len);
+	assert_non_null(n);
+	memcpy(n->path, path, len);
+	n->next = tmpdir_names;
+	tmpdir_names = n;
+	return n->path;
 }
 
 /* A file of `len` bytes of value `byte`. */
