@@ -19,6 +19,7 @@ enum method {
 struct fm_persist {
 	struct fm_block *block;
 	enum method method;
+	struct fmi_pmem pmem; /* METHOD_PMEM */
 	struct fmi_promise promise;
 	uint64_t file_size; /* when opened; 0 = not known */
 
@@ -48,10 +49,16 @@ static bool is_pmem(const struct fm_block *block)
 	       fmi_map_is_pmem(ptr, len);
 }
 
-static void classify_pmem(struct fm_persist *p)
+static int classify_pmem(struct fm_persist *p, struct fm_error *err)
 {
+	struct fm_error why = { 0 };
+	int ret = fmi_pmem_load(&p->pmem, &why);
+
+	if (ret)
+		return fm_error_set(err, ret, 0, "block %s: %s", fm_block_name(p->block), why.msg);
 	p->method = METHOD_PMEM;
 	promise(p, FM_PERSIST_POWER, "persistent memory: durable once out of the CPU's caches");
+	return 0;
 }
 
 static int classify_file(struct fm_persist *p, struct fm_error *err)
@@ -63,7 +70,7 @@ static int classify_file(struct fm_persist *p, struct fm_error *err)
 	if (!(fm_block_flags(p->block) & FM_BLOCK_SHARED))
 		promise(p, FM_PERSIST_NONE, "private mapping: stores never reach the file");
 	else if (is_pmem(p->block))
-		classify_pmem(p);
+		return classify_pmem(p, err);
 	else
 		p->method = METHOD_FILE;
 	return 0;
@@ -85,11 +92,10 @@ static int classify(struct fm_persist *p, struct fm_error *err)
 		return 0;
 	case FM_BACKING_ADOPTED:
 		if (is_pmem(p->block))
-			classify_pmem(p);
-		else
-			promise(p, FM_PERSIST_NONE,
-				"adopted memory: not persistent memory, and what "
-				"else it may be is its owner's to know");
+			return classify_pmem(p, err);
+		promise(p, FM_PERSIST_NONE,
+			"adopted memory: not persistent memory, and what "
+			"else it may be is its owner's to know");
 		return 0;
 	case FM_BACKING_FILE:
 		return classify_file(p, err);
@@ -254,7 +260,7 @@ static int flush_pmem(struct fm_persist *p, const struct fm_persist_span *spans,
 
 	if (!ret) {
 		p->stats.syncs++;
-		fmi_pmem_flush(fm_block_ptr(p->block), spans, count);
+		fmi_pmem_flush(&p->pmem, fm_block_ptr(p->block), spans, count);
 		return 0;
 	}
 	p->stats.failures++;

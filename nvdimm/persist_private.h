@@ -34,10 +34,20 @@ bool fmi_map_is_pmem_in(FILE *smaps, uint64_t addr, uint64_t len);
 
 /* --- persist_pmem.c: the only file that knows libpmem ------------------------------------- */
 
-/* Does libpmem call it persistent memory? Its word alone is not enough: see persist_map.c. */
+/* Functions of libpmem, by its own names without "pmem_". */
+struct fmi_pmem {
+	int (*is_pmem)(const void *addr, size_t len);
+	void (*flush)(const void *addr, size_t len);
+	void (*drain)(void);
+};
+
+/* Load libpmem, for as long as the process is. FM_ERR_UNSUPPORTED, with the loader's reason. Any thread. */
+int fmi_pmem_load(struct fmi_pmem *pmem, struct fm_error *err);
+/* Does libpmem call it persistent memory? Its word alone is not enough: see persist_map.c. False without it. */
 bool fmi_pmem_is(const void *addr, size_t len);
 /* Flush the spans and wait for all of them. Only where fmi_map_is_pmem() said so. */
-void fmi_pmem_flush(const uint8_t *base, const struct fm_persist_span *spans, size_t count);
+void fmi_pmem_flush(const struct fmi_pmem *pmem, const uint8_t *base,
+		    const struct fm_persist_span *spans, size_t count);
 
 /* --- persist_file.c: files and the page cache --------------------------------------------- */
 

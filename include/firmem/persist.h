@@ -42,7 +42,8 @@ struct fm_persist;
  * Find out what the block is. It is borrowed and outlives *out, which is the caller's, to
  * fm_persist_close(). One object for each block, and no other syncs of it (fm_block_sync(), a
  * second object over a descriptor that was duplicated): the kernel reports a failed write once for
- * each open file, to whoever asks first. FM_ERR_NOMEM, FM_ERR_IO (the file cannot be asked). Any
+ * each open file, to whoever asks first. FM_ERR_NOMEM, FM_ERR_IO (the file cannot be asked),
+ * FM_ERR_UNSUPPORTED (persistent memory, and libpmem cannot be loaded). Any
  * thread; blocks; allocates.
  */
 FM_API int fm_persist_open(struct fm_persist **out, struct fm_block *block, struct fm_error *err);
