@@ -278,15 +278,15 @@ static void run(void *ctx, uint64_t n)
 	posix_spawn_file_actions_destroy(&actions);
 }
 
-/* The command beside a program that links libcrypto, uses it and ends: this one with "--start". */
+/* The command beside a program that links libcrypto and ends at once: this one with "--end". */
 static void compare_command(struct bench *b)
 {
 	char self[512] = { 0 }, firmem[600], file[] = P_tmpdir "/firmem-bench-XXXXXX";
-	struct program start = { { self, "--start" } };
+	struct program end = { { self, "--end" } };
 	struct program command = { { firmem, "measure", "snp", "--firmware", file, "--vcpus", "4",
 				     "--vcpu-type", "EPYC-Milan" } };
 	const struct bench_side value = { "measure snp, the command", run, &command, 3 };
-	const struct bench_side reference = { "start of a libcrypto program", run, &start, 3 };
+	const struct bench_side reference = { "start of a libcrypto program", run, &end, 3 };
 	int fd;
 
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
@@ -316,11 +316,8 @@ int main(int argc, char **argv)
 	const struct bench_side every = { "every page hashed plainly", plainly, NULL, 2 };
 	struct bench b;
 
-	if (argc == 2 && !strcmp(argv[1], "--start")) {
-		uint8_t out[48];
-
-		return fm_digest_bytes(FM_DIGEST_SHA384, "", 0, out, NULL) != 0;
-	}
+	if (argc == 2 && !strcmp(argv[1], "--end"))
+		return 0;
 	bench_init(&b, argc, argv);
 	make_image();
 	/* What MRTD hashes: 128 bytes a page, 384 for each 256 of the code. */
