@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "devices/device_private.h"
+#include "nvdimm/nvdimm_private.h"
 #include "tests/unit/persist_bench.h"
 
 #include <firmem/dirty.h>
@@ -282,21 +284,30 @@ struct caller {
 	int rc;
 };
 
-static atomic_uint started;
-
 static void *call(void *arg)
 {
 	struct caller *c = arg;
 
-	atomic_fetch_add(&started, 1);
 	c->rc = fm_nvdimm_flush(c->dev, &c->span, 1, NULL);
 	return NULL;
+}
+
+/* How many wait for the next sync. */
+static unsigned waiting(struct fm_dev *dev)
+{
+	struct fmi_flush *f = &((struct nvdimm *)dev->state)->flush;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&f->lock);
+	for (const struct fmi_flush_wait *w = f->batch[f->open].waits; w; w = w->next)
+		n++;
+	pthread_mutex_unlock(&f->lock);
+	return n;
 }
 
 /* The first caller's sync waits; fifteen others come. */
 static void sixteen(struct bench *b, struct fm_dev *dev, struct caller callers[16])
 {
-	atomic_store(&started, 0);
 	atomic_store(&gate.syncs, 0);
 	atomic_store(&gate.open, false);
 	for (size_t i = 0; i < 16; i++) {
@@ -305,9 +316,8 @@ static void sixteen(struct bench *b, struct fm_dev *dev, struct caller callers[1
 		while (i == 0 && atomic_load(&gate.syncs) == 0)
 			usleep(1000);
 	}
-	while (atomic_load(&started) < 16)
+	while (waiting(dev) < 15)
 		usleep(1000);
-	usleep(50000); /* from having started to having asked */
 	atomic_store(&gate.open, true);
 	for (size_t i = 0; i < 16; i++)
 		pthread_join(callers[i].thread, NULL);
