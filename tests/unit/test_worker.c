@@ -4,6 +4,8 @@
 
 #include <firmem/worker.h>
 
+#include <dirent.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,8 +17,8 @@ struct count {
 	atomic_uint runs;
 	uint64_t again_ns; /* 0: never */
 	unsigned times;    /* how often to ask again */
-	unsigned slow_ms;
 	atomic_bool inside;
+	atomic_bool hold; /* it does not end while this is set */
 };
 
 static uint64_t count_run(void *ctx, uint64_t now)
@@ -24,8 +26,8 @@ static uint64_t count_run(void *ctx, uint64_t now)
 	struct count *c = ctx;
 
 	atomic_store(&c->inside, true);
-	if (c->slow_ms)
-		usleep(1000 * c->slow_ms);
+	while (atomic_load(&c->hold))
+		usleep(100);
 	atomic_fetch_add(&c->runs, 1);
 	atomic_store(&c->inside, false);
 	if (!c->times)
@@ -34,9 +36,13 @@ static uint64_t count_run(void *ctx, uint64_t now)
 	return now + c->again_ns;
 }
 
+#define THREAD "a worker"
+
 static struct fm_worker *worker(bool pumped)
 {
-	struct fm_worker_config cfg = { .struct_size = sizeof(cfg), .pumped = pumped };
+	struct fm_worker_config cfg = { .struct_size = sizeof(cfg),
+					.name = THREAD,
+					.pumped = pumped };
 	struct fm_worker *w = NULL;
 
 	assert_int_equal(fm_worker_new(&w, &cfg, NULL), 0);
@@ -66,11 +72,34 @@ static struct fm_worker_stats stats(struct fm_worker *w)
 	return s;
 }
 
+/* Is the worker's thread off the processor, waiting? It is the only one of its name. */
+static bool asleep(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	const struct dirent *task;
+	bool is = false;
+
+	assert_non_null(tasks);
+	while ((task = readdir(tasks))) {
+		char path[300], line[200] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/stat", task->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		is |= fgets(line, sizeof(line), f) && strstr(line, "(" THREAD ") S");
+		fclose(f);
+	}
+	closedir(tasks);
+	return is;
+}
+
+/* A sleep is counted just before it. */
 static void wait_sleeps(struct fm_worker *w, uint64_t sleeps)
 {
-	for (unsigned i = 0; i < 60000 && stats(w).sleeps < sleeps; i++)
+	for (unsigned i = 0; i < 60000 && (stats(w).sleeps < sleeps || !asleep()); i++)
 		usleep(1000);
-	usleep(20000); /* it is counted just before */
 }
 
 static void a_pumped_worker_runs_what_was_woken(void **state)
@@ -174,7 +203,7 @@ static void an_idle_worker_sleeps_once_and_is_woken_by_one_call(void **state)
 static void waking_a_busy_worker_is_no_system_call(void **state)
 {
 	struct fm_worker *w = worker(false);
-	struct count slow = { .slow_ms = 200 };
+	struct count slow = { .hold = true };
 	uint64_t before;
 
 	add(w, &slow);
@@ -186,24 +215,37 @@ static void waking_a_busy_worker_is_no_system_call(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		fm_worker_wake(w, &slow.job);
 	assert_int_equal(stats(w).wakes, before);
+	atomic_store(&slow.hold, false);
 	/* And is not forgotten. */
 	wait_runs(&slow, 2);
 	fm_worker_remove(w, &slow.job);
 	fm_worker_free(w);
 }
 
+static void *release(void *arg)
+{
+	struct count *slow = arg;
+
+	usleep(100000);
+	atomic_store(&slow->hold, false);
+	return NULL;
+}
+
 static void removing_waits_for_a_job_that_runs(void **state)
 {
 	struct fm_worker *w = worker(false);
-	struct count slow = { .slow_ms = 100 };
+	struct count slow = { .hold = true };
+	pthread_t releaser;
 
 	add(w, &slow);
 	fm_worker_wake(w, &slow.job);
 	while (!atomic_load(&slow.inside))
 		usleep(100);
+	assert_int_equal(pthread_create(&releaser, NULL, release, &slow), 0);
 	fm_worker_remove(w, &slow.job);
 	assert_false(atomic_load(&slow.inside));
 	assert_int_equal(atomic_load(&slow.runs), 1);
+	pthread_join(releaser, NULL);
 	fm_worker_free(w);
 }
 
