@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #define LEN (128u << 10)
 #define OPERATIONS 20000u
@@ -122,15 +123,41 @@ static void four_guests_and_one_worker(void **state)
 	fm_worker_free(worker);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Until the worker has neither run nor gone to sleep for two intervals; with a timer, that is never. */
+static struct fm_worker_stats wait_idle(struct fm_worker *worker)
+{
+	struct fm_worker_stats before, after;
+
+	fm_worker_stats(worker, &after);
+	for (unsigned i = 0; i < 1000; i++) {
+		before = after;
+		usleep(50000);
+		fm_worker_stats(worker, &after);
+		if (after.sleeps == before.sleeps && after.runs == before.runs)
+			return after;
+	}
+	fail_msg("the worker is never idle");
+	return after;
+}
+
 /* From idle to busy and back: one wake each, and no timer in between. */
 static void an_idle_image_costs_one_wake_when_it_is_changed(void **state)
 {
 	struct fm_worker_config worker_cfg = { .struct_size = sizeof(worker_cfg) };
-	/* Idle is ten intervals: longer than this thread is kept from running. */
+	/* Idle is ten intervals. */
 	struct fm_write_behind_config cfg = { .struct_size = sizeof(cfg), .interval_ns = 20000000 };
 	struct fm_worker_stats before, after;
 	struct fm_write_behind_stats stats;
 	struct fm_write_behind *wb;
+	unsigned rounds = 0;
 
 	cfg.image = tmpdir_path(state, "vars");
 	tmpdir_fill(cfg.image, LEN, 0);
@@ -138,25 +165,27 @@ static void an_idle_image_costs_one_wake_when_it_is_changed(void **state)
 	cfg.len = LEN;
 	assert_int_equal(fm_worker_new(&cfg.worker, &worker_cfg, NULL), 0);
 	assert_int_equal(fm_write_behind_open(&wb, &cfg, NULL), 0);
-	usleep(50000);
-	for (unsigned round = 0; round < 3; round++) {
-		fm_worker_stats(cfg.worker, &before);
+	for (unsigned turn = 0; rounds < 3; turn++) {
+		uint64_t start, end;
+
+		before = wait_idle(cfg.worker);
+		start = now_ns();
 		for (unsigned i = 0; i < 1000; i++) {
-			cfg.array[2 * i] = (uint8_t)(round + 1);
+			cfg.array[2 * i] = (uint8_t)(turn + 1);
 			assert_int_equal(fm_write_behind_store(wb, 2 * i, 1), 0);
 		}
+		end = now_ns();
 		do {
 			usleep(1000);
 			fm_write_behind_stats(wb, &stats);
 		} while (stats.pending);
-		usleep(50000);
-		fm_worker_stats(cfg.worker, &after);
+		after = wait_idle(cfg.worker);
+		assert_true(after.wakes > before.wakes);
+		/* Where this thread was kept from running, the worker was idle in between. */
+		if (end - start > cfg.interval_ns)
+			continue;
 		assert_int_equal(after.wakes, before.wakes + 1);
-		before = after;
-		usleep(50000);
-		fm_worker_stats(cfg.worker, &after);
-		assert_int_equal(after.sleeps, before.sleeps);
-		assert_int_equal(after.runs, before.runs);
+		rounds++;
 	}
 	fm_write_behind_close(wb);
 	fm_worker_free(cfg.worker);
