@@ -7,9 +7,11 @@ cases are counted like those of the unit tests.
 """
 import json
 import os
+import pty
 import re
 import resource
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -19,6 +21,7 @@ import traceback
 
 FIRMEM = ""
 SKIPPED = 77
+LIMIT = 300  # seconds, after which something hangs
 
 
 class Skip(Exception):
@@ -28,7 +31,7 @@ class Skip(Exception):
 def run(*arguments, **options):
     """Run the command in the case's empty folder; nothing it prints may look like a crash."""
     done = subprocess.run([FIRMEM, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60, check=False, **options)
+                          stderr=subprocess.PIPE, timeout=LIMIT, check=False, **options)
     assert done.returncode in (0, 1, 2), f"{arguments}: {done.returncode}: {done.stderr}"
     return done
 
@@ -50,6 +53,27 @@ def refused(expected, *arguments, **options):
     assert done.stdout == b"", done.stdout
     assert re.fullmatch(rb"firmem: [^\x00-\x1f\x7f]+\n", done.stderr), done.stderr
     assert re.search(expected, done.stderr.decode("utf-8", "replace")), done.stderr
+
+
+def shown(outer):
+    """All that a terminal was given, until nobody has its inner end open."""
+    text = b""
+    try:
+        while piece := os.read(outer, 4096):
+            text += piece
+    except OSError:  # that is how the end is told
+        pass
+    os.close(outer)
+    return text
+
+
+def run_on_terminal(*arguments, **options):
+    """The command, and what a terminal showed of its stderr."""
+    outer, inner = pty.openpty()
+    done = subprocess.run([FIRMEM, *arguments], stdin=subprocess.DEVNULL, stderr=inner,
+                          timeout=LIMIT, check=False, **options)
+    os.close(inner)
+    return done, shown(outer)
 
 
 # --- trees ------------------------------------------------------------------------------------
@@ -396,7 +420,7 @@ class Qemu:
             raise Skip(f"no {program} here")
         done = subprocess.run([path, "-machine", f"{machine},dumpdtb=q.dtb", "-display", "none",
                                *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=60, check=False)
+                              stderr=subprocess.STDOUT, timeout=LIMIT, check=False)
         if not os.path.exists("q.dtb"):
             raise Skip(f"{program} dumps no {machine}: {done.stdout.decode().strip()[:200]}")
         answer = info("q.dtb")
@@ -449,7 +473,7 @@ GROUPS = {group.__name__.lower(): group for group in (Arguments, Machine, BadInp
 def run_case(group, name):
     """Run one case in a folder of its own; no other file than those it made may be there then."""
     start = os.getcwd()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="firmem-cli-") as folder:
         os.chdir(folder)
         try:
             getattr(group(), name)()
@@ -470,6 +494,8 @@ def run_case(group, name):
 def main(groups, command, group):
     global FIRMEM
     FIRMEM = os.path.abspath(command)
+    # Meson's time limit: what was begun is ended, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     cases = [n for n, case in vars(groups[group]).items()
              if n[0] != "_" and n not in ("refuse", "dump") and callable(case)]
     results = []

@@ -3,7 +3,6 @@
 """firmem nvdimm with several images, and with files that others use: cli_nvdimm_sets.py COMMAND GROUP."""
 import fcntl
 import os
-import pty
 import re
 import shutil
 import struct
@@ -508,17 +507,7 @@ class Grow:
 
     def a_terminal_sees_how_far_it_is(self):
         (name,) = images(1)
-        outer, inner = pty.openpty()
-        done = subprocess.run([cli.FIRMEM, "nvdimm", "grow", name, *self.TO_8M],
-                              stdin=subprocess.DEVNULL, stderr=inner, check=False)
-        os.close(inner)
-        said = b""
-        try:
-            while piece := os.read(outer, 4096):
-                said += piece
-        except OSError:  # the other end is closed
-            pass
-        os.close(outer)
+        done, said = cli.run_on_terminal("nvdimm", "grow", name, *self.TO_8M)
         assert done.returncode == 0 and b"\rnv0.img: " in said and b"\n" not in said, said
 
 
