@@ -4,6 +4,7 @@ is one of its functions; exit status 77 is a skip."""
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import tempfile
 import asm
 
 BANK = 64 << 20
+LIMIT = 300  # seconds, after which something hangs
 OFF = asm.psci(asm.PSCI_OFF)
 TESTS = {}
 
@@ -51,7 +53,7 @@ class Bench:
     def blank(self, name="vars.fd"):
         return self.file(name, b"\xff" * BANK)
 
-    def run(self, *options, limit=60, **keywords):
+    def run(self, *options, limit=LIMIT, **keywords):
         return subprocess.run([self.program, *options], stdin=subprocess.DEVNULL, timeout=limit,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                               **keywords)
@@ -89,6 +91,8 @@ def instructions(done):
 
 
 def main(program, name):
+    # Meson's time limit: what was begun is ended, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="firmem-board-") as folder:
         try:
             TESTS[name](Bench(os.path.abspath(program), folder))

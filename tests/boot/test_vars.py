@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,8 @@ def what_ovmf_stores_is_listed(host):
 
 
 def main(command, name):
+    # Meson's time limit: what was begun is ended, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="firmem-boot-") as folder:
         try:
             TESTS[name](Host(os.path.abspath(command), folder))

@@ -139,7 +139,7 @@ class Lines:
     def a_line_without_an_end_is_told(self):
         with open("/dev/zero", "rb") as zeros:
             done = subprocess.run(command(*BANK), stdin=zeros, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=20, check=False)
+                                  stderr=subprocess.PIPE, timeout=cli.LIMIT, check=False)
         assert done.returncode == 2, done
         assert done.stderr == b"firmem: flash run: line 1: longer than 8191 bytes\n", done
 
@@ -164,7 +164,7 @@ class Lines:
         os.mkdir("folder")
         folder = os.open("folder", os.O_RDONLY)
         done = subprocess.run(command(*BANK), stdin=folder, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=20, check=False)
+                              stderr=subprocess.PIPE, timeout=cli.LIMIT, check=False)
         os.close(folder)
         assert done.returncode == 2, done
         assert done.stderr == b"firmem: flash run: standard input: Is a directory\n", done.stderr
@@ -173,7 +173,7 @@ class Lines:
         for line in ("r1 0\n", "stats\n", "r1 0\n" * 100000):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run(command(*BANK), input=line.encode(), stdout=full,
-                                      stderr=subprocess.PIPE, timeout=20, check=False)
+                                      stderr=subprocess.PIPE, timeout=cli.LIMIT, check=False)
             assert done.returncode == 2, done
             assert done.stderr == b"firmem: standard output: No space left on device\n", done
 
@@ -184,7 +184,7 @@ class Lines:
             os.close(reader)
             with open("many", "rb") as lines:
                 done = subprocess.run(command(*BANK), stdin=lines, stdout=writer,
-                                      stderr=subprocess.PIPE, timeout=20, check=False)
+                                      stderr=subprocess.PIPE, timeout=cli.LIMIT, check=False)
             os.close(writer)
             assert done.returncode == 2, done
             assert done.stderr == b"firmem: standard output: Broken pipe\n", done.stderr

@@ -21,7 +21,7 @@ def run(lines, *options, **more):
     if not isinstance(lines, bytes):
         lines = "".join(line + "\n" for line in lines).encode()
     done = subprocess.run(command(*options), input=lines, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60, check=False, **more)
+                          stderr=subprocess.PIPE, timeout=cli.LIMIT, check=False, **more)
     assert done.returncode in (0, 2), done
     if done.returncode == 2:
         assert re.fullmatch(rb"firmem: flash run: [^\x00-\x1f\x7f]+\n", done.stderr), done.stderr
@@ -93,7 +93,7 @@ class Driven:
         """The next line of the answers; it must come while nothing more is said."""
         line = b""
         while not line.endswith(b"\n"):
-            assert select.select([self.process.stdout], [], [], 20)[0], f"no answer after {line}"
+            assert select.select([self.process.stdout], [], [], cli.LIMIT)[0], f"no answer after {line}"
             got = os.read(self.process.stdout.fileno(), 1)
             assert got, f"the end after {line}"
             line += got
@@ -101,4 +101,4 @@ class Driven:
 
     def end(self):
         self.process.stdin.close()
-        return self.process.wait(20)
+        return self.process.wait(cli.LIMIT)

@@ -8,6 +8,7 @@ skipped case; what needs no more than Debian's firmware packages is below and al
 import hashlib
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import measure_debian
 FIRMEM = ""
 VECTORS = os.path.abspath(os.environ.get("FIRMEM_VECTORS", "."))
 SKIPPED = 77
+LIMIT = 300  # seconds, after which something hangs
 VMM = {"ec2-legacy (rdx=0)": "ec2-legacy"}
 
 
@@ -28,7 +30,7 @@ class Skip(Exception):
 
 def run(*arguments):
     done = subprocess.run([FIRMEM, "measure", *map(str, arguments)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT, check=False)
     assert done.returncode in (0, 1, 2), f"{arguments}: {done.returncode}: {done.stderr}"
     return done
 
@@ -319,6 +321,8 @@ def absent():
 def main(command, todo=None):
     global FIRMEM
     FIRMEM = os.path.abspath(command)
+    # Meson's time limit: what was begun is ended, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     results = []
     todo = todo or list(cases())
     print(f"[==========] Running {len(todo)} test(s).")
@@ -326,7 +330,7 @@ def main(command, todo=None):
     for name, case in todo:
         print(f"[ RUN      ] {name}", flush=True)
         try:
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory(prefix="firmem-cli-") as folder:
                 os.chdir(folder)
                 try:
                     case()

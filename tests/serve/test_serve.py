@@ -16,6 +16,7 @@ VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 QEMU = "qemu-system-x86_64"
 GUID = "6d656d66-6972-4d45-8d00-000000000001"
 CASES = {}
+LIMIT = 300  # seconds, after which something hangs
 
 
 class Skip(Exception):
@@ -41,7 +42,7 @@ class Server:
             [FIRMEM, "flash", "serve", "vars.fd", "--socket", "sock", *options],
             stdout=subprocess.PIPE, stderr=open("serve.log", "wb"))
         assert self.process.stdout.readline() == b"nbd+unix:///?socket=sock\n"
-        end = time.monotonic() + 20
+        end = time.monotonic() + LIMIT
         # The socket is there before the image is open; its lock and its journal are not.
         while self.process.poll() is None and not (os.path.exists("sock") and
                                                    os.path.exists("vars.fd.journal")):
@@ -50,7 +51,7 @@ class Server:
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(20)
+        self.process.wait(LIMIT)
         if os.path.exists("sock"):
             os.remove("sock")
 
@@ -67,7 +68,7 @@ class Guest:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.seen = b""
 
-    def wait(self, text, seconds=180):
+    def wait(self, text, seconds=LIMIT):
         end = time.monotonic() + seconds
         while text not in self.seen:
             left = end - time.monotonic()
@@ -153,7 +154,7 @@ def ovmf_keeps_a_variable_when_qemu_and_the_server_are_killed():
 def what_cannot_be_served_is_refused():
     def refused(says, *arguments):
         done = subprocess.run([FIRMEM, "flash", "serve", *arguments], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+                              stderr=subprocess.PIPE, text=True, timeout=LIMIT, check=False)
         assert done.returncode != 0 and says in done.stderr, done
         assert not os.path.exists("sock"), "it serves"
     need("nbdkit", "nbdkit", shutil.which("nbdkit"))
@@ -172,7 +173,7 @@ def what_cannot_be_served_is_refused():
         file.write(b"mine")
     for name in ("taken", "s" * 108):
         done = subprocess.run([FIRMEM, "flash", "serve", "vars.fd", "--socket", name],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT,
                               check=False)
         assert done.returncode == 2 and done.stdout == b"", done
         assert done.stderr.startswith(b"firmem: flash serve: --socket: "), done
@@ -180,7 +181,7 @@ def what_cannot_be_served_is_refused():
     server = Server()
     try:
         done = subprocess.run([FIRMEM, "flash", "recover", "vars.fd"], stderr=subprocess.PIPE,
-                              text=True, timeout=20, check=False)
+                              text=True, timeout=LIMIT, check=False)
         assert done.returncode == 2 and f"process {server.process.pid} has it open" in done.stderr
     finally:
         server.end()
@@ -189,6 +190,8 @@ def what_cannot_be_served_is_refused():
 def main(command, name):
     global FIRMEM  # pylint: disable=global-statement
     FIRMEM = os.path.abspath(command)
+    # Meson's time limit: what was begun is ended, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     start = os.getcwd()
     with tempfile.TemporaryDirectory(prefix="firmem-serve-") as folder:
         os.chdir(folder)
