@@ -144,9 +144,12 @@ class Arguments:
     def help_fits_a_terminal(self):
         verbs = re.findall(r"^  ([a-z]+) ([a-z-]+)  ", run("--help").stdout.decode(), re.M)
         assert ("machine", "memory-devices") in verbs, verbs
+        verbs += [("nvdimm", "labels", verb) for verb in ("init", "add", "delete")
+                  if ("nvdimm", "labels") in verbs]
         for arguments in ([], ["machine"], *verbs):
-            lines = run(*arguments, "--help").stdout.decode().splitlines()
-            assert all(len(line) <= 100 for line in lines), max(lines, key=len)
+            for line in run(*arguments, "--help").stdout.decode().splitlines():
+                # A command that is to be copied stays one line.
+                assert len(line) <= (100 if line.startswith("  ") else 79), line
 
     def a_missing_word_is_named(self):
         refused("command is missing.*--help")

@@ -93,16 +93,45 @@ static void print_usage(const struct args_spec *spec)
 	putchar('\n');
 }
 
+/* The words of a text, in lines that begin at a column, where the first one is already. */
+static void print_words(const char *text, const char *end, int first)
+{
+	int column = first;
+
+	while (text < end) {
+		int len = (int)strcspn(text, " \n");
+
+		if (column > first && column + 1 + len > COLUMNS)
+			column = first + printf("\n%*s%.*s", first, "", len, text) - 1 - first;
+		else
+			column += printf("%s%.*s", column > first ? " " : "", len, text);
+		text += len;
+		text += strspn(text, " \n");
+	}
+	putchar('\n');
+}
+
 static void print_help_line(const char *head, const char *help)
 {
-	const char *end;
-
 	printf("  %-24s", head);
-	while ((end = strchr(help, '\n'))) {
-		printf("%.*s\n%26s", (int)(end - help), help, "");
-		help = end + 1;
+	print_words(help, help + strlen(help), 26);
+}
+
+/* Paragraphs are filled; lines that begin with a blank are lists and commands, and stay. */
+static void print_text(const char *text)
+{
+	while (*text) {
+		const char *end = text + strcspn(text, "\n");
+
+		if (*text == ' ' || *text == '\n') {
+			printf("%.*s\n", (int)(end - text), text);
+		} else {
+			while (end[0] && end[1] && end[1] != ' ' && end[1] != '\n')
+				end += 1 + strcspn(end + 1, "\n");
+			print_words(text, end, 0);
+		}
+		text = *end ? end + 1 : end;
 	}
-	puts(help);
 }
 
 static void print_option(const struct args_option *o)
@@ -126,11 +155,12 @@ static enum args_result print_help(const struct args_spec *spec)
 	for (size_t i = 0; i < spec->count; i++)
 		print_option(&spec->options[i]);
 	print_help_line("--help", "this text");
-	puts("\nSizes and addresses are decimal or 0x hexadecimal, with K, M, G or T for powers of "
-	     "1024.\n"
+	puts("\nSizes and addresses are decimal or 0x hex; K, M, G, T are powers of 1024.\n"
 	     "Exit status: 0 yes or done, 1 no or findings, 2 bad input or failure.");
-	if (spec->text)
-		printf("\n%s", spec->text);
+	if (spec->text) {
+		putchar('\n');
+		print_text(spec->text);
+	}
 	return ARGS_DONE;
 }
 

@@ -35,7 +35,7 @@ static enum status print_commands(void)
 {
 	puts("usage: firmem COMMAND VERB [OPTION...]\n"
 	     "\n"
-	     "Looks at the memory that firmware lives in: ROM, flash, RAM and what holds them.\n");
+	     "Looks at the memory that firmware lives in: ROM, flash, RAM, what holds them.\n");
 	for (const struct command *const *c = commands; *c; c++) {
 		for (const struct verb *v = (*c)->verbs; v->name; v++) {
 			char name[64];
