@@ -160,7 +160,7 @@ def what_cannot_be_served_is_refused():
     need("nbdkit", "nbdkit", shutil.which("nbdkit"))
     with open("vars.fd", "wb") as file:
         file.write(b"\xff" * 65536)
-    refused("IMAGE is missing", "--socket", "sock")
+    refused("IMAGE: is missing", "--socket", "sock")
     refused("--socket: is missing", "vars.fd")
     refused("none: open for reading: No such file", "none", "--socket", "sock")
     refused("--interval: 0, expected 1 to", "vars.fd", "--socket", "sock", "--interval", "0")

@@ -5,6 +5,7 @@
 #include "tools/firmem/flash_sectors.h"
 #include "tools/firmem/out.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -235,6 +236,15 @@ static bool take_size(struct fm_flash_config *cfg, const struct bank_options *o,
 		*size = (uint64_t)st.st_size;
 		if (sectors.count && !sectors_fit(&sectors, size, o->sector, command))
 			return false;
+	}
+	if (!*size && o->image) {
+		bool is_there = !stat(o->image, &st);
+
+		complain(
+			"%s: --size: is missing, and %s does not tell it: %s, expected the bytes of "
+			"the bank",
+			command, o->image, is_there ? "no file, or an empty one" : strerror(errno));
+		return false;
 	}
 	if (!*size) {
 		complain("%s: --size: is missing, expected the bytes of the bank", command);

@@ -6,8 +6,6 @@
 
 #include <firmem/write_behind.h>
 
-#include <string.h>
-
 #define COMMAND "flash recover"
 
 struct recover {
@@ -62,6 +60,9 @@ static enum status answer(const struct recover *o, const struct fm_recovery *r)
 enum status flash_recover(int argc, char **argv)
 {
 	struct recover o = { .image = NULL };
+	const struct args_option words[] = {
+		{ "IMAGE", ARGS_TEXT, NULL, "the image that a bank of flash has", &o.image, true },
+	};
 	const struct args_option options[] = {
 		{ "journal", ARGS_TEXT, "FILE", "the journal; default: IMAGE.journal", &o.journal },
 		{ "check", ARGS_FLAG, NULL, "only say what would be done, and change nothing",
@@ -69,28 +70,22 @@ enum status flash_recover(int argc, char **argv)
 		{ "json", ARGS_FLAG, NULL, "print one JSON object", &o.json },
 	};
 	const struct args_spec spec = {
-		.command = COMMAND " IMAGE",
+		.command = COMMAND,
 		.summary =
 			"Write to an image what its journal has in addition, and remove the journal.",
 		.text = text,
 		.options = options,
 		.count = sizeof(options) / sizeof(*options),
+		.words = words,
+		.nwords = 1,
 	};
 	struct fm_recovery found;
 	enum args_result result;
 	struct fm_error err;
 
-	if (argc && strncmp(argv[0], "-", 1)) {
-		o.image = argv[0];
-		argc--;
-		argv++;
-	}
 	result = args_parse(&spec, argc, argv);
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	if (!o.image || !*o.image)
-		return complain(COMMAND
-				": IMAGE is missing, expected a file as the first argument");
 	if (fm_write_behind_recover(NULL, o.image, o.journal, o.check, &found, &err))
 		return complain("%s", err.msg);
 	return answer(&o, &found);

@@ -105,9 +105,6 @@ static enum status check(const struct serve *o)
 	struct fm_error err;
 	struct stat st;
 
-	if (!o->image || !*o->image)
-		return complain(COMMAND
-				": IMAGE is missing, expected a file as the first argument");
 	if (stat(o->image, &st))
 		return complain("%s: open for reading: %s", o->image, strerror(errno));
 	if (!S_ISREG(st.st_mode) || !st.st_size)
@@ -134,6 +131,9 @@ enum status flash_serve(int argc, char **argv)
 {
 	static const char *const modes[] = { "behind", "through", "none", NULL };
 	struct serve o = { .image = NULL };
+	const struct args_option words[] = {
+		{ "IMAGE", ARGS_TEXT, NULL, "the image that a bank of flash has", &o.image, true },
+	};
 	const struct args_option options[] = {
 		{ "socket", ARGS_TEXT, "FILE", "the Unix socket to serve on", &o.socket, true },
 		{ "journal", ARGS_TEXT, "FILE", "the journal; default: IMAGE.journal", &o.journal },
@@ -144,20 +144,17 @@ enum status flash_serve(int argc, char **argv)
 		  &o.interval_given },
 	};
 	const struct args_spec spec = {
-		.command = COMMAND " IMAGE",
+		.command = COMMAND,
 		.summary = "Serve an image by way of its journal to QEMU, with nbdkit.",
 		.text = text,
 		.options = options,
 		.count = sizeof(options) / sizeof(*options),
+		.words = words,
+		.nwords = 1,
 	};
 	enum args_result result;
 	enum status status;
 
-	if (argc && strncmp(argv[0], "-", 1)) {
-		o.image = argv[0];
-		argc--;
-		argv++;
-	}
 	result = args_parse(&spec, argc, argv);
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
