@@ -60,13 +60,7 @@ struct fmi_part {
 	uint64_t now_ns; /* the bank's clock */
 };
 
-/* Begin, stop and go on. */
-static inline void fmi_op_begin(struct fmi_op *op, enum fmi_action action, uint64_t off,
-				uint64_t data, uint64_t ends_ns)
-{
-	*op = (struct fmi_op){ .action = action, .off = off, .data = data, .ends_ns = ends_ns };
-}
-
+/* Stop and go on. */
 static inline void fmi_op_suspend(struct fmi_op *op, uint64_t now_ns)
 {
 	op->left_ns = op->ends_ns > now_ns ? op->ends_ns - now_ns : 0;

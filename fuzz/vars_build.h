@@ -176,11 +176,10 @@ static inline uint32_t vars_build_add(struct vars_build *b, uint8_t state, const
 
 /* --- a reclaim ----------------------------------------------------------------------------------- */
 
-#define VARS_BUILD_BEGUN 0xff   /* the record's flags: nothing complete */
-#define VARS_BUILD_WRITING 0xfd /* spare complete */
-#define VARS_BUILD_WRITTEN 0xf9 /* destination complete */
-
-/* Queue a write of the whole store, as a reclaim does. `header`: FE, FC or F8. */
+/*
+ * Queue a write of the whole store, as a reclaim does. `header`: FE, FC or F8; `record`: FF, FD (the spare area is
+ * complete) or F9 (the destination is).
+ */
 static inline void vars_build_queue(struct vars_build *b, uint8_t header, uint8_t record)
 {
 	uint8_t *p = b->bytes + b->work + 32;

@@ -86,14 +86,4 @@ static inline void carry(struct bank *to, struct bank *from)
 	free(bytes);
 }
 
-/* The misuse that was traced last, or "". */
-static inline const char *misused(const struct bank *b)
-{
-	for (unsigned i = b->nevents < 64 ? b->nevents : 64; i; i--) {
-		if (b->events[i - 1].kind == FM_TRACE_MISUSE)
-			return b->events[i - 1].text;
-	}
-	return "";
-}
-
 #endif
