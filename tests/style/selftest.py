@@ -58,6 +58,7 @@ BAD = [
     ("quiet", "flash/flash.c", 'getenv("x");\n', "getenv"),
     ("registered", "flash/lost.c", "\n", "name it"),
     ("registered", "tests/test_lost.c", "\n", "name it"),
+    ("registered", "flash/meson.build", "files('flash.c', 'flash.c')\n", "flash.c twice"),
     ("skips", "tests/test_x.c", "if (!x)\n\tskip();\n", "why"),
     ("links", "README.md", "[x](docs/none.md)\n", "docs/none.md"),
     ("readme", "README.md", "```c\nint main(void) {}\n```\n", "differs"),

@@ -192,6 +192,11 @@ def rule_registered(tree):
         names = {stem, re.sub(r"^(test|fuzz|bench)_", "", stem)}
         if name not in text and not any(re.search(rf"'{re.escape(n)}'", text) for n in names):
             yield path, 1, f"{folder}/meson.build does not name it"
+    for folder in FLOORS + ("include/firmem",):
+        path = f"{folder}/meson.build"
+        names = re.findall(r"'([^']+\.[ch])'", tree.text(path) if path in tree.paths else "")
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            yield path, 1, f"it names {name} twice"
 
 
 def rule_skips(tree):
