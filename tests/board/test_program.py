@@ -207,11 +207,11 @@ def a_second_board_on_the_same_vars_is_refused(bench):
 @test
 def an_answer_that_does_not_come_is_a_no_with_its_line(bench):
     waits = asm.put("h") + [asm.WFI] + asm.jump(-1)
-    # An idle guest's hours are not waited for.
-    text = "\ntimeout 80000\nexpect \"hello\"\n"
+    # An idle guest's hour is not waited for.
+    text = "\ntimeout 3600\nexpect \"hello\"\n"
     done = bench.guest(waits, text)
     assert done.returncode == 1, done.stderr
-    assert re.fullmatch(r'firmem-board: \S*guest.script:3: expect "hello": not seen in 80000 s of '
+    assert re.fullmatch(r'firmem-board: \S*guest.script:3: expect "hello": not seen in 3600 s of '
                         r'guest time; last output "h"\n', done.stderr.decode()), done.stderr
     done = bench.guest(asm.jump(0), "timeout 1\nexpect \"x\"\n")
     assert done.returncode == 1 and b"not seen in 1 s" in done.stderr, done.stderr
