@@ -23,7 +23,7 @@ int fmi_io_check(const struct fm_io **io, const char *what, struct fm_error *err
 	if (!complete((*io)->ops))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "%s: fm_io.ops is incomplete, expected struct_size and every "
-				    "function but fd, resolve, punch and write_out",
+				    "function but fd and those behind it",
 				    what);
 	return 0;
 }

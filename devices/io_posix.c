@@ -350,6 +350,18 @@ static int posix_rename(void *ctx, const char *from, const char *to)
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
+static int posix_rename_new(void *ctx, const char *from, const char *to)
+{
+	if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	/* A file system that cannot: a second name, which is never given to what has one, then the first goes. */
+	if (link(from, to))
+		return errno == EPERM || errno == EMLINK || errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	return unlink(from) < 0 ? -errno : 0;
+}
+
 static int posix_unlink(void *ctx, const char *path)
 {
 	return unlink(path) < 0 ? -errno : 0;
@@ -441,6 +453,7 @@ static const struct fm_io_ops posix_ops = {
 	.resolve = posix_resolve,
 	.punch = posix_punch,
 	.write_out = posix_write_out,
+	.rename_new = posix_rename_new,
 };
 
 static const struct fm_io posix_io = { .ops = &posix_ops };

@@ -2,6 +2,7 @@
 #include "devices/temporary.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,4 +27,29 @@ int fmi_temporary(const struct fm_io *io, const char *path, char **name, struct 
 	else
 		*name = tmp;
 	return rc;
+}
+
+int fmi_is_new_name(const struct fm_io *io, const char *path)
+{
+	struct fm_file *file;
+	int rc = io->ops->open(io->ctx, path, FM_IO_READ, &file);
+
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
+	io->ops->close(io->ctx, file);
+	return -EEXIST;
+}
+
+int fmi_rename_new(const struct fm_io *io, const char *from, const char *to)
+{
+	const struct fm_io_ops *ops = io->ops;
+	int rc = -EOPNOTSUPP;
+
+	if (ops->struct_size >= offsetof(struct fm_io_ops, rename_new) + sizeof(ops->rename_new) &&
+	    ops->rename_new)
+		rc = ops->rename_new(io->ctx, from, to);
+	if (rc != -EOPNOTSUPP)
+		return rc;
+	rc = fmi_is_new_name(io, to);
+	return rc ? rc : ops->rename(io->ctx, from, to);
 }

@@ -11,4 +11,10 @@
  */
 int fmi_temporary(const struct fm_io *io, const char *path, char **name, struct fm_file **file);
 
+/* Is `path` no name of anything? Where something is there it is opened for a moment: -EEXIST. */
+int fmi_is_new_name(const struct fm_io *io, const char *path);
+
+/* The seam's rename_new(), or a look and its rename() where it has none. */
+int fmi_rename_new(const struct fm_io *io, const char *from, const char *to);
+
 #endif

@@ -84,7 +84,51 @@ static int check(struct fm_nvdimm_image_config *c, const struct fm_nvdimm_image_
 	return 0;
 }
 
+/* --- taking a place ------------------------------------------------------------------------------ */
+
+/* The file beside takes its name, if `rc` says that it is written. `fresh`: that must not be another's. */
+static int take_place(struct making *m, const struct fm_nvdimm_image_config *c, char *tmp, int rc,
+		      bool fresh, const char *what, struct fm_error *err)
+{
+	c->io->ops->close(c->io->ctx, m->file);
+	if (!rc)
+		rc = fresh ? fmi_rename_new(c->io, tmp, c->path)
+			   : c->io->ops->rename(c->io->ctx, tmp, c->path);
+	if (rc)
+		c->io->ops->unlink(c->io->ctx, tmp);
+	free(tmp);
+	if (rc)
+		return fail(err, c->path, what, rc);
+	rc = c->io->ops->sync_dir(c->io->ctx, c->path);
+	if (rc && fresh)
+		c->io->ops->unlink(c->io->ctx, c->path);
+	return rc ? fail(err, c->path, "sync of the folder", rc) : 0;
+}
+
 /* --- create -------------------------------------------------------------------------------------- */
+
+static int fill_new(struct making *m, const struct fm_nvdimm_image_config *c)
+{
+	int rc = put(m, NULL, 0, 0, c->pmem_len + (c->labels ? 0 : c->label_len));
+
+	if (!rc && c->labels)
+		rc = fm_io_write_all(c->io, m->file, c->labels, (size_t)c->label_len, c->pmem_len);
+	return rc ? rc : finish(m, c->pmem_len + c->label_len);
+}
+
+static int create(struct making *m, const struct fm_nvdimm_image_config *c, struct fm_error *err)
+{
+	char *tmp;
+	/* Told before much is written, and seen to again when it gets its name. */
+	int rc = c->replace ? 0 : fmi_is_new_name(c->io, c->path);
+
+	if (rc)
+		return fail(err, c->path, "make it", rc);
+	rc = fmi_temporary(c->io, c->path, &tmp, &m->file);
+	if (rc)
+		return fail(err, c->path, "make a temporary file beside it", rc);
+	return take_place(m, c, tmp, fill_new(m, c), !c->replace, "write", err);
+}
 
 int fm_nvdimm_image_create(const struct fm_nvdimm_image_config *cfg, struct fm_error *err)
 {
@@ -99,22 +143,9 @@ int fm_nvdimm_image_create(const struct fm_nvdimm_image_config *cfg, struct fm_e
 	m.buf = malloc(PIECE);
 	if (!m.buf)
 		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", c.path);
-	rc = c.io->ops->open(c.io->ctx, c.path, FM_IO_WRITE | FM_IO_CREATE | FM_IO_EXCL, &m.file);
-	if (rc) {
-		free(m.buf);
-		return fail(err, c.path, "make it", rc);
-	}
-	rc = put(&m, NULL, 0, 0, c.pmem_len + c.label_len);
-	if (!rc)
-		rc = finish(&m, c.pmem_len + c.label_len);
-	if (!rc)
-		rc = c.io->ops->sync_dir(c.io->ctx, c.path);
-	c.io->ops->close(c.io->ctx, m.file);
+	rc = create(&m, &c, err);
 	free(m.buf);
-	if (!rc)
-		return 0;
-	c.io->ops->unlink(c.io->ctx, c.path);
-	return fail(err, c.path, "write", rc);
+	return rc;
 }
 
 /* --- grow ---------------------------------------------------------------------------------------- */
@@ -139,17 +170,7 @@ static int replace(struct making *m, const struct fm_nvdimm_image_config *c, uin
 
 	if (rc)
 		return fail(err, c->path, "make a temporary file beside it", rc);
-	rc = fill(m, c, old);
-	c->io->ops->close(c->io->ctx, m->file);
-	if (!rc)
-		rc = c->io->ops->rename(c->io->ctx, tmp, c->path);
-	if (rc)
-		c->io->ops->unlink(c->io->ctx, tmp);
-	free(tmp);
-	if (rc)
-		return fail(err, c->path, "write a larger copy", rc);
-	rc = c->io->ops->sync_dir(c->io->ctx, c->path);
-	return rc ? fail(err, c->path, "sync of the folder", rc) : 0;
+	return take_place(m, c, tmp, fill(m, c, old), false, "write a larger copy", err);
 }
 
 static int grow(struct making *m, const struct fm_nvdimm_image_config *c, struct fm_error *err)

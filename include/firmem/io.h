@@ -43,8 +43,7 @@ struct fm_file_id {
 };
 
 /*
- * Every function but fd(), resolve(), punch() and write_out() must be there: FM_ERR_ARG where a seam is
- * taken otherwise.
+ * Every function but fd() and those behind it must be there: FM_ERR_ARG where a seam is taken otherwise.
  */
 struct fm_io_ops {
 	size_t struct_size; /* sizeof(struct fm_io_ops) */
@@ -111,6 +110,11 @@ struct fm_io_ops {
 	 * them durable. Optional: NULL, or -EOPNOTSUPP where that is not so, and one msync() covers all.
 	 */
 	int (*write_out)(void *ctx, struct fm_file *file, uint64_t off, uint64_t len, bool wait);
+	/*
+	 * As rename(), where `to` is no name of anything: else -EEXIST, whoever made it and when. Optional:
+	 * NULL, or -EOPNOTSUPP, and who wants it looks first and then renames.
+	 */
+	int (*rename_new)(void *ctx, const char *from, const char *to);
 };
 
 /* A run of bytes: of a file, of a block. */

@@ -26,12 +26,18 @@ struct fm_nvdimm_image_config {
 	 */
 	bool sparse;
 	const struct fm_io *io; /* NULL = fm_io_posix() */
+	/* Of a new image: its label area, `label_len` bytes. NULL: zeros, which are no labels yet. */
+	const void *labels;
+	/* Of a new image: it takes the place of a file that is there; otherwise that is FM_ERR_EXISTS. */
+	bool replace;
 };
 
 /*
- * Make a file of zeros, durable when this returns 0; the label area is not initialised. On failure there
- * is no file. FM_ERR_ARG, FM_ERR_EXISTS, FM_ERR_NOSPACE, what fm_io_err() makes of the host's error. Any
- * thread; blocks; allocates.
+ * Make a file of zeros, durable when this returns 0. It is written beside, and has its name only when it is
+ * whole, also when it is cut. On failure there is no file, or the one that was to be replaced; or, of these,
+ * when only the sync of the folder failed, the new one. FM_ERR_ARG, FM_ERR_EXISTS (also where 16 temporary
+ * files are in the way), FM_ERR_NOSPACE, what fm_io_err() makes of the host's error. Any thread; blocks;
+ * allocates.
  */
 FM_API int fm_nvdimm_image_create(const struct fm_nvdimm_image_config *cfg, struct fm_error *err);
 

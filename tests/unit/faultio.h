@@ -24,6 +24,7 @@ struct faultio {
 	unsigned transfers;
 	char log[256]; /* a letter for each call that worked, see below */
 	unsigned open_files;
+	const char *taken; /* for a test's own functions: a path */
 };
 
 static bool faultio_hit(struct faultio *f)
@@ -171,6 +172,11 @@ static int faultio_rename(void *ctx, const char *from, const char *to)
 	return FAULTIO_CALL((struct faultio *)ctx, 'n', rename(NULL, from, to));
 }
 
+static int faultio_rename_new(void *ctx, const char *from, const char *to)
+{
+	return FAULTIO_CALL((struct faultio *)ctx, 'n', rename_new(NULL, from, to));
+}
+
 static int faultio_unlink(void *ctx, const char *path)
 {
 	return FAULTIO_CALL((struct faultio *)ctx, 'x', unlink(NULL, path));
@@ -210,6 +216,7 @@ static inline void faultio_init(struct faultio *f)
 		.unlink = faultio_unlink,
 		.sync_dir = faultio_sync_dir,
 		.fd = faultio_fd,
+		.rename_new = faultio_rename_new,
 	};
 	f->io = (struct fm_io){ .ops = &f->ops, .ctx = f };
 }

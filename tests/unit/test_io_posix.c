@@ -380,6 +380,24 @@ static void names_are_renamed_unlinked_and_synced(void **state)
 	assert_int_equal(ops()->unlink(NULL, b), -ENOENT);
 }
 
+static void a_new_name_takes_no_ones_place(void **state)
+{
+	const char *a = tmpdir_path(state, "a"), *b = tmpdir_path(state, "b");
+
+	tmpdir_fill(a, 3, 1);
+	tmpdir_fill(b, 5, 1);
+	assert_int_equal(ops()->rename_new(NULL, a, b), -EEXIST);
+	assert_int_equal(tmpdir_size(b), 5);
+	assert_int_equal(unlink(b), 0);
+	assert_int_equal(symlink("nowhere", b), 0);
+	assert_int_equal(ops()->rename_new(NULL, a, b), -EEXIST);
+	assert_int_equal(unlink(b), 0);
+	assert_int_equal(ops()->rename_new(NULL, a, b), 0);
+	assert_int_equal(tmpdir_size(b), 3);
+	assert_int_equal(ops()->rename_new(NULL, a, b), -ENOENT);
+	assert_int_equal(tmpdir_entries(state), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +417,7 @@ int main(void)
 		tmpdir_test(lock_test_names_the_process_where_the_host_can),
 		tmpdir_test(map_goes_where_it_is_told),
 		tmpdir_test(names_are_renamed_unlinked_and_synced),
+		tmpdir_test(a_new_name_takes_no_ones_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

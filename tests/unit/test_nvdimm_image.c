@@ -32,16 +32,94 @@ static void whatever_call_fails_no_new_file_is_left(void **state)
 		f.fail_at = fail;
 		cfg = config(path, &f);
 		assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_IO);
-		assert_int_equal(tmpdir_size(path), -1);
+		assert_int_equal(tmpdir_entries(state), 0);
 		assert_int_equal(f.open_files, 0);
 		faultio_init(&f);
 		assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), 0);
 		assert_int_equal(tmpdir_size(path), FM_NVDIMM_ALIGN + LABELS);
-		assert_string_equal(f.log, "ctfd");
+		/* Durable before it has its name. */
+		assert_string_equal(f.log, "ctfnd");
 		calls = f.calls;
 		unlink(path);
 	}
-	assert_int_equal(calls, 4);
+	assert_int_equal(calls, 6);
+}
+
+/* Somebody makes a file of that name while the image is being written. */
+static int taken_truncate(void *ctx, struct fm_file *file, uint64_t bytes)
+{
+	tmpdir_fill(((struct faultio *)ctx)->taken, 3, 7);
+	return fm_io_posix()->ops->truncate(NULL, file, bytes);
+}
+
+static void a_file_that_is_there_is_never_replaced(void **state)
+{
+	const char *path = tmpdir_path(state, "new.img");
+
+	for (unsigned way = 0; way < 3; way++) {
+		struct faultio f;
+		struct fm_nvdimm_image_config cfg;
+		struct fm_error err;
+
+		faultio_init(&f);
+		f.taken = path;
+		/* There from the start; made meanwhile, where the seam can see to it, and where not. */
+		if (!way)
+			tmpdir_fill(path, 3, 7);
+		else
+			f.ops.truncate = taken_truncate;
+		if (way == 2)
+			f.ops.rename_new = NULL;
+		cfg = config(path, &f);
+		assert_int_equal(fm_nvdimm_image_create(&cfg, &err), FM_ERR_EXISTS);
+		assert_non_null(strstr(err.msg, "new.img: "));
+		assert_int_equal(tmpdir_size(path), 3);
+		assert_int_equal(tmpdir_byte(path, 0), 7);
+		assert_int_equal(tmpdir_entries(state), 1);
+		assert_int_equal(f.open_files, 0);
+		unlink(path);
+	}
+}
+
+static void one_that_is_to_be_replaced_is_so_when_the_new_one_is_whole(void **state)
+{
+	const char *path = tmpdir_path(state, "old.img");
+	unsigned calls = 1;
+
+	for (unsigned fail = 0; fail <= calls; fail++) {
+		struct faultio f;
+		struct fm_nvdimm_image_config cfg;
+		int rc;
+
+		tmpdir_fill(path, 3, 7);
+		faultio_init(&f);
+		f.fail_at = fail;
+		cfg = config(path, &f);
+		cfg.replace = true;
+		rc = fm_nvdimm_image_create(&cfg, NULL);
+		assert_int_equal(rc, fail ? FM_ERR_IO : 0);
+		assert_int_equal(tmpdir_entries(state), 1);
+		/* Only the folder's sync comes after the rename. */
+		assert_int_equal(tmpdir_size(path),
+				 !fail || fail == calls ? FM_NVDIMM_ALIGN + LABELS : 3);
+		calls = fail ? calls : f.calls;
+	}
+	assert_int_equal(calls, 5);
+}
+
+static void labels_that_are_given_are_at_its_end(void **state)
+{
+	const char *path = tmpdir_path(state, "new.img");
+	struct fm_nvdimm_image_config cfg = config(path, NULL);
+	uint8_t labels[LABELS];
+
+	memset(labels, 9, sizeof(labels));
+	cfg.labels = labels;
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), 0);
+	assert_int_equal(tmpdir_size(path), FM_NVDIMM_ALIGN + LABELS);
+	assert_int_equal(tmpdir_byte(path, FM_NVDIMM_ALIGN - 1), 0);
+	assert_int_equal(tmpdir_byte(path, FM_NVDIMM_ALIGN), 9);
+	assert_int_equal(tmpdir_byte(path, FM_NVDIMM_ALIGN + LABELS - 1), 9);
 }
 
 static void whatever_call_fails_the_old_image_stays(void **state)
@@ -113,6 +191,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(whatever_call_fails_no_new_file_is_left,
 						tmpdir_setup, tmpdir_teardown),
+		tmpdir_test(a_file_that_is_there_is_never_replaced),
+		tmpdir_test(one_that_is_to_be_replaced_is_so_when_the_new_one_is_whole),
+		tmpdir_test(labels_that_are_given_are_at_its_end),
 		cmocka_unit_test_setup_teardown(whatever_call_fails_the_old_image_stays,
 						tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(
