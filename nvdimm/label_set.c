@@ -1,102 +1,224 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Namespaces over several DIMMs, interleave sets, and the words of labels. */
+/* What labels of several DIMMs make together: namespaces, free addresses, interleave sets; and the words of labels. */
 #include "nvdimm/label_private.h"
 
 #include "devices/bytes.h"
 #include "devices/uuid.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+static size_t count_labels(const struct fm_label_area *const *areas, size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++)
+		n += areas[i]->nlabels;
+	return n;
+}
 
 /* --- namespaces ---------------------------------------------------------------------------------- */
 
-struct walk {
-	const struct fm_label_area *const *areas;
-	size_t count;
-	size_t area, label;
+/* A label that counts, and how many were found before it. */
+struct member {
+	const struct fm_label *label;
+	size_t nth;
 };
 
-/* The next valid label of all areas, or NULL. */
-static const struct fm_label *next(struct walk *w)
-{
-	const struct fm_label *l;
+/* Members of one namespace side by side. */
+struct group {
+	const struct member *at;
+	size_t count;
+	size_t nth; /* of the one that was found first */
+};
 
-	while (w->area < w->count) {
-		while ((l = fm_label_at(w->areas[w->area], w->label))) {
-			w->label++;
-			if (l->valid && l->position < l->nlabel)
-				return l;
+static int less_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_namespace(const struct fm_label *a, const struct fm_label *b)
+{
+	int d = memcmp(a->uuid, b->uuid, 16);
+
+	if (!d)
+		d = less_u64(a->isetcookie, b->isetcookie);
+	return d ? d : less_u64(a->nlabel, b->nlabel);
+}
+
+static int by_member(const void *x, const void *y)
+{
+	const struct member *a = x, *b = y;
+	int d = by_namespace(a->label, b->label);
+
+	if (!d)
+		d = less_u64(a->label->position, b->label->position);
+	return d ? d : less_u64(a->nth, b->nth);
+}
+
+static int by_nth(const void *x, const void *y)
+{
+	return less_u64(((const struct group *)x)->nth, ((const struct group *)y)->nth);
+}
+
+/* The valid labels of all areas, sorted. */
+static size_t take_members(struct member *out, const struct fm_label_area *const *areas,
+			   size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < areas[i]->nlabels; k++) {
+			const struct fm_label *l = &areas[i]->labels[k];
+
+			if (!l->valid || l->position >= l->nlabel)
+				continue;
+			out[n] = (struct member){ .label = l, .nth = n };
+			n++;
 		}
-		w->area++;
-		w->label = 0;
 	}
-	return NULL;
+	qsort(out, n, sizeof(*out), by_member);
+	return n;
 }
 
-static bool same(const struct fm_label *a, const struct fm_label *b)
+static size_t take_groups(struct group *out, const struct member *members, size_t count)
 {
-	return !memcmp(a->uuid, b->uuid, 16) && a->isetcookie == b->isetcookie &&
-	       a->nlabel == b->nlabel;
-}
+	size_t n = 0;
 
-/* Is `l` the first of its namespace? */
-static bool is_first(const struct walk *from, const struct fm_label *l)
-{
-	struct walk w = { .areas = from->areas, .count = from->count };
-	const struct fm_label *o;
+	for (size_t i = 0; i < count; i++) {
+		struct group *g;
 
-	while ((o = next(&w)) && o != l) {
-		if (same(o, l))
-			return false;
+		if (!i || by_namespace(members[i - 1].label, members[i].label)) {
+			out[n++] = (struct group){ &members[i], 1, members[i].nth };
+			continue;
+		}
+		g = &out[n - 1];
+		g->count++;
+		if (members[i].nth < g->nth)
+			g->nth = members[i].nth;
 	}
-	return true;
+	qsort(out, n, sizeof(*out), by_nth);
+	return n;
 }
 
 /* Positions count once, also where two labels have one. */
-static bool seen_before(const struct walk *from, const struct fm_label *l)
+static void sum_up(const struct group *g, struct fm_label_set *out)
 {
-	struct walk w = { .areas = from->areas, .count = from->count };
-	const struct fm_label *o;
+	const struct fm_label *last = NULL;
 
-	while ((o = next(&w)) && o != l) {
-		if (same(o, l) && o->position == l->position)
-			return true;
-	}
-	return false;
-}
+	*out = (struct fm_label_set){ .first = g->at->label };
+	for (size_t i = 0; i < g->count; i++) {
+		const struct fm_label *l = g->at[i].label;
 
-static void collect(const struct walk *from, const struct fm_label *first, struct fm_label_set *out)
-{
-	struct walk w = { .areas = from->areas, .count = from->count };
-	const struct fm_label *l;
-
-	*out = (struct fm_label_set){ .first = first };
-	while ((l = next(&w))) {
-		if (!same(l, first) || seen_before(from, l))
+		if (last && last->position == l->position)
 			continue;
-		if (l->position < out->first->position)
-			out->first = l;
+		last = l;
 		out->found++;
 		out->updating |= !!(l->flags & FM_LABEL_UPDATING);
 		out->size += l->rawsize;
 	}
-	out->complete = out->found == first->nlabel;
+	out->complete = out->found == out->first->nlabel;
 }
 
 size_t fm_label_gather(const struct fm_label_area *const *areas, size_t count,
 		       struct fm_label_set *out, size_t most)
 {
-	struct walk w = { .areas = areas, .count = count };
-	const struct fm_label *l;
+	size_t room = count_labels(areas, count), n;
+	struct member *members = calloc(room + 1, sizeof(*members));
+	struct group *groups = calloc(room + 1, sizeof(*groups));
+
+	n = FM_LABEL_NO_MEMORY;
+	if (members && groups) {
+		n = take_groups(groups, members, take_members(members, areas, count));
+		for (size_t i = 0; i < n && i < most; i++)
+			sum_up(&groups[i], &out[i]);
+	}
+	free(members);
+	free(groups);
+	return n;
+}
+
+/* --- free addresses ------------------------------------------------------------------------------ */
+
+struct claim {
+	uint64_t first, last; /* bytes, both of them claimed */
+};
+
+static int by_first(const void *x, const void *y)
+{
+	return less_u64(((const struct claim *)x)->first, ((const struct claim *)y)->first);
+}
+
+static size_t take_claims(struct claim *out, const struct fm_label_area *const *areas, size_t count)
+{
 	size_t n = 0;
 
-	while ((l = next(&w))) {
-		if (!is_first(&w, l))
-			continue;
-		if (n < most)
-			collect(&w, l, &out[n]);
-		n++;
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < areas[i]->nlabels; k++) {
+			const struct fm_label *l = &areas[i]->labels[k];
+
+			if (!l->valid || !l->rawsize)
+				continue;
+			/* One that wraps claims all behind it, as fm_label_add() has it. */
+			out[n++] = (struct claim){ l->dpa, fmi_wraps(l->dpa, l->rawsize)
+								   ? UINT64_MAX
+								   : l->dpa + (l->rawsize - 1) };
+		}
 	}
+	qsort(out, n, sizeof(*out), by_first);
 	return n;
+}
+
+/* Every claim in the way moves it up, in their order: none that was passed is in the way again. */
+static bool fit(const struct claim *claims, size_t count, uint64_t *at, uint64_t end, uint64_t size,
+		uint64_t align)
+{
+	for (size_t i = 0; i < count && fmi_in_range(*at, size, end); i++) {
+		const struct claim *c = &claims[i];
+
+		if (c->last < *at)
+			continue;
+		if (c->first > *at + (size - 1))
+			break;
+		if (c->last >= end || c->last > UINT64_MAX - align)
+			return false;
+		*at = fmi_align_up(c->last + 1, align);
+	}
+	return fmi_in_range(*at, size, end);
+}
+
+int fm_label_find_dpa_in_all(const struct fm_label_area *const *areas, size_t count, uint64_t from,
+			     uint64_t end, uint64_t size, uint64_t align, uint64_t *dpa,
+			     struct fm_error *err)
+{
+	uint64_t at = from;
+	struct claim *claims;
+	bool fits;
+
+	if (!size || !fmi_is_pow2(align))
+		return fm_error_set(
+			err, FM_ERR_ARG, 0,
+			"label area: size 0x%llx align 0x%llx, expected some, and a power of two",
+			(unsigned long long)size, (unsigned long long)align);
+	claims = calloc(count_labels(areas, count) + 1, sizeof(*claims));
+	if (!claims)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "label area: out of memory");
+	fits = fit(claims, take_claims(claims, areas, count), &at, end, size, align);
+	free(claims);
+	if (!fits)
+		return fm_error_set(
+			err, FM_ERR_NOSPACE, 0,
+			"label area: no 0x%llx free bytes in a row from 0x%llx to 0x%llx",
+			(unsigned long long)size, (unsigned long long)from,
+			(unsigned long long)end);
+	*dpa = at;
+	return 0;
+}
+
+int fm_label_find_dpa(const struct fm_label_area *area, uint64_t from, uint64_t end, uint64_t size,
+		      uint64_t align, uint64_t *dpa, struct fm_error *err)
+{
+	return fm_label_find_dpa_in_all(&area, 1, from, end, size, align, dpa, err);
 }
 
 /* --- interleave sets ----------------------------------------------------------------------------- */

@@ -115,10 +115,15 @@ FM_API const struct fm_label_finding *fm_label_finding(const struct fm_label_are
 /*
  * The lowest address where `size` bytes that end at or below `end` are claimed by no label (also not by
  * one that Linux ignores for its cookie): `from`, or a multiple of `align` above it. FM_ERR_NOSPACE,
- * FM_ERR_ARG. Any thread.
+ * FM_ERR_ARG, FM_ERR_NOMEM. Any thread; allocates.
  */
 FM_API int fm_label_find_dpa(const struct fm_label_area *area, uint64_t from, uint64_t end,
 			     uint64_t size, uint64_t align, uint64_t *dpa, struct fm_error *err);
+
+/* The same, of bytes that are free in each of the areas: a namespace is at one address in all its DIMMs. */
+FM_API int fm_label_find_dpa_in_all(const struct fm_label_area *const *areas, size_t count,
+				    uint64_t from, uint64_t end, uint64_t size, uint64_t align,
+				    uint64_t *dpa, struct fm_error *err);
 
 /* A label as the bytes of a slot: `slot_len` is 128 or 256; its checksum is computed. Any thread. */
 FM_API void fm_label_encode(const struct fm_label *label, uint32_t slot_len, uint8_t *out);
@@ -139,8 +144,9 @@ struct fm_label_set {
 
 /*
  * The namespaces that the areas' valid labels make, in the order they are found; at most `most` are
- * written. Returns how many there are. Any thread.
+ * written. Returns how many there are, or FM_LABEL_NO_MEMORY. Any thread; allocates.
  */
+#define FM_LABEL_NO_MEMORY SIZE_MAX
 FM_API size_t fm_label_gather(const struct fm_label_area *const *areas, size_t count,
 			      struct fm_label_set *out, size_t most);
 

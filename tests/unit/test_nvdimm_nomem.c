@@ -7,10 +7,22 @@
 #include <firmem/nfit.h>
 #include <firmem/nvdimm.h>
 
+static int gather(const struct fm_label_area *area)
+{
+	struct fm_label_set set;
+	size_t n = fm_label_gather(&area, 1, &set, 1);
+
+	if (n == FM_LABEL_NO_MEMORY)
+		return FM_ERR_NOMEM;
+	assert_int_equal(n, 2);
+	return 0;
+}
+
 static void labels_are_read_or_there_is_no_memory(void **state)
 {
 	static struct memory m;
 	struct fm_label_area *area = NULL;
+	uint64_t dpa = 7;
 
 	memory_make(&m, 4096, FM_LABEL_V1_2);
 	memory_add(&m, 0, "a", FM_LABEL_V1_2);
@@ -18,6 +30,10 @@ static void labels_are_read_or_there_is_no_memory(void **state)
 	m.bytes[0] ^= 1; /* a finding */
 	NOMEM_EACH(fm_label_parse(&area, m.bytes, 4096, PMEM, NULL), assert_null(area));
 	assert_non_null(fm_label_finding(area, 0));
+	NOMEM_EACH(gather(area), (void)0);
+	NOMEM_EACH(fm_label_find_dpa(area, 0, PMEM, MIB, MIB, &dpa, NULL),
+		   assert_int_equal(dpa, 7));
+	assert_int_equal(dpa, 4 * MIB);
 	fm_label_free(area);
 }
 

@@ -94,40 +94,58 @@ static const uint8_t *next(const struct nfit *n, const uint8_t *from, enum fm_nf
 
 /* --- the range ----------------------------------------------------------------------------------- */
 
-/* How many DIMMs have a part of it; 0 where it is not persistent memory. */
-static size_t count_dimms(const struct nfit *n, const uint8_t *spa)
+/* How many DIMMs have a part of the range of each index, in one walk. malloc'd. */
+static uint32_t *count_dimms(const struct nfit *n)
 {
-	const uint8_t *dimm = NULL;
-	uint8_t pmem[16];
-	size_t count = 0;
-
-	fm_label_pmem_guid(pmem);
-	if (memcmp(spa + 16, pmem, sizeof(pmem)))
-		return 0;
-	while ((dimm = next(n, dimm, FM_NFIT_MEMDEV, 12, get(spa + 4, 2))))
-		count++;
-	return count;
-}
-
-/* The range of that index, or the only one of so many DIMMs. */
-static const uint8_t *find_range(const struct nfit *n, size_t count, uint64_t index)
-{
-	const uint8_t *end = n->bytes + n->len, *found = NULL;
+	uint32_t *counts = out_need(calloc(UINT16_MAX + 1, sizeof(*counts)));
+	const uint8_t *end = n->bytes + n->len;
 
 	for (const uint8_t *p = n->bytes + HEADER; p < end; p += get(p + 2, 2)) {
-		if (get(p, 2) != FM_NFIT_SPA || count_dimms(n, p) != count ||
+		if (get(p, 2) == FM_NFIT_MEMDEV)
+			counts[get(p + 12, 2)]++;
+	}
+	return counts;
+}
+
+static bool is_pmem(const uint8_t *spa)
+{
+	uint8_t pmem[16];
+
+	fm_label_pmem_guid(pmem);
+	return !memcmp(spa + 16, pmem, sizeof(pmem));
+}
+
+/* The range of that index, or the only one of so many DIMMs. False: there are two; else *out may be NULL. */
+static bool find_only(const struct nfit *n, const uint32_t *counts, size_t count, uint64_t index,
+		      const uint8_t **out)
+{
+	const uint8_t *end = n->bytes + n->len;
+
+	*out = NULL;
+	for (const uint8_t *p = n->bytes + HEADER; p < end; p += get(p + 2, 2)) {
+		if (get(p, 2) != FM_NFIT_SPA || !is_pmem(p) || counts[get(p + 4, 2)] != count ||
 		    (index && get(p + 4, 2) != index))
 			continue;
-		if (found) {
+		if (*out) {
 			complain("%s: ranges: %u and %u both have %zu DIMMs, expected --range",
-				 n->path, (unsigned)get(found + 4, 2), (unsigned)get(p + 4, 2),
+				 n->path, (unsigned)get(*out + 4, 2), (unsigned)get(p + 4, 2),
 				 count);
-			return NULL;
+			return false;
 		}
-		found = p;
+		*out = p;
 	}
-	if (found)
-		return found;
+	return true;
+}
+
+static const uint8_t *find_range(const struct nfit *n, size_t count, uint64_t index)
+{
+	uint32_t *counts = count_dimms(n);
+	const uint8_t *found;
+	bool ok = find_only(n, counts, count, index, &found);
+
+	free(counts);
+	if (!ok || found)
+		return ok ? found : NULL;
 	if (index)
 		complain(
 			"%s: --range: %llu is no range of persistent memory on %zu DIMMs, expected one",
