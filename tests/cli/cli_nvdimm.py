@@ -81,7 +81,7 @@ class Nvdimm:
     def sizes_that_cannot_be_are_refused(self):
         refuse("size 0x100000, expected a multiple of 0x200000", "create", "nv.img", "--size", "1M",
                "--label-size", "128K")
-        refuse("label size 0x3ff", "create", "nv.img", "--size", "2M", "--label-size", "1023")
+        refuse("--label-size: 1023", "create", "nv.img", "--size", "2M", "--label-size", "1023")
         refuse("--label-size: is missing", "create", "nv.img", "--size", "2M")
         refuse("--uuid: \"x\"", "create", "nv.img", "--size", "2M", "--label-size", "1K", "--uuid",
                "x")

@@ -154,29 +154,51 @@ struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_ar
 
 	if (!fm_label_parse(&parsed, area->bytes, area->len, area->pmem_len, &err))
 		return parsed;
-	complain("%s: %s", path, err.msg);
+	nvdimm_complain(path, &err);
 	return NULL;
 }
 
 /* --- changes ------------------------------------------------------------------------------------- */
 
-/* What tells images apart in a message of the library: a block's name has at most 63 bytes, and no control
- * characters. */
-static void name_of(const char *path, char name[64])
-{
-	const char *slash = strrchr(path, '/');
+#define BLOCK "labels" /* the block's name, in messages about it, which is none for people */
 
-	snprintf(name, 64, "%s", slash ? slash + 1 : path);
-	for (char *p = name; *p; p++)
-		*p = (unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p;
+static const char *behind(const char *text, const char *start)
+{
+	size_t len = strlen(start);
+
+	return strncmp(text, start, len) ? text : text + len;
+}
+
+/* Does the path stand there, or as much of it as there was room for? */
+static bool is_path(const char *text, const char *path)
+{
+	size_t len = strlen(path), room = strlen(text);
+
+	return room && !strncmp(text, path, len < room ? len : room);
+}
+
+/* "PATH: WHY", "sync of PATH: WHY", "block NAME: WHY", "WHY". */
+enum status nvdimm_complain(const char *path, const struct fm_error *err)
+{
+	const char *text =
+		behind(behind(err->msg, "block " BLOCK " (file): "), "block " BLOCK ": ");
+	const char *of = strstr(text, " of "), *name = of ? of + 4 : "", *why;
+
+	if (is_path(text, path))
+		name = of = text;
+	else if (!is_path(name, path))
+		return complain("%s: %s", path, text);
+	why = strlen(name) > strlen(path) + 2 ? name + strlen(path) + 2
+	      : err->sys                      ? strerror(err->sys)
+					      : fm_strerror(err->code);
+	return complain("%s: %.*s%s%s", path, (int)(of - text), text, of > text ? ": " : "", why);
 }
 
 static bool map(const char *path, struct nvdimm_edit *edit)
 {
-	char name[64];
 	const struct fm_block_config mem = {
 		.struct_size = sizeof(mem),
-		.name = name,
+		.name = BLOCK,
 		.role = FM_ROLE_NVDIMM,
 		.backing = FM_BACKING_FILE,
 		.flags = FM_BLOCK_SHARED,
@@ -185,19 +207,43 @@ static bool map(const char *path, struct nvdimm_edit *edit)
 	struct fm_label_place *p = &edit->place;
 	struct fm_error err;
 
-	name_of(path, name);
 	*p = (struct fm_label_place){ .off = edit->area.off, .len = edit->area.len };
 	if (fm_block_new(&p->block, &mem, &err)) {
-		complain("%s", err.msg);
+		nvdimm_complain(path, &err);
 		return false;
 	}
 	if (!fm_persist_open(&p->persist, p->block, &err) &&
 	    !fm_label_medium_of(&edit->medium, p, edit->area.pmem_len, &err))
 		return true;
-	complain("%s: %s", path, err.msg);
+	nvdimm_complain(path, &err);
 	fm_persist_close(p->persist);
 	fm_block_free(p->block);
 	return false;
+}
+
+static int bytes_write(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
+{
+	memcpy((uint8_t *)ctx + off, bytes, len);
+	return 0;
+}
+
+static int bytes_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *err)
+{
+	return 0;
+}
+
+void nvdimm_medium_of_bytes(struct fm_label_medium *out, uint8_t *bytes, size_t len,
+			    uint64_t pmem_len)
+{
+	*out = (struct fm_label_medium){
+		.struct_size = sizeof(*out),
+		.bytes = bytes,
+		.len = len,
+		.pmem_len = pmem_len,
+		.ctx = bytes,
+		.write = bytes_write,
+		.sync = bytes_sync,
+	};
 }
 
 static void unlock(struct nvdimm_edit *edit)

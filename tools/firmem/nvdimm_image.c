@@ -5,6 +5,7 @@
 #include <firmem/nvdimm_image.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,10 @@
 
 /* --- what a copy says and keeps ------------------------------------------------------------------ */
 
-/* The host's files, but that writing shows how far it is, and a rename keeps what the old file was. */
+/*
+ * The host's files, but that reading and writing show how far it is and end when the user says so, and a
+ * rename keeps what the old file was.
+ */
 struct copying {
 	struct fm_io io;
 	struct fm_io_ops ops;
@@ -23,17 +27,48 @@ struct copying {
 	unsigned percent;
 };
 
+/* Set by a signal that ends the program. The file beside must not stay: all that there is may be its size. */
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal)
+{
+	stopped = signal;
+}
+
+/* 0, or what the library gives up for. */
+static int tell(struct copying *c, uint64_t off)
+{
+	unsigned percent = (unsigned)(off / (c->total / 100 + 1));
+
+	if (c->path && percent > c->percent) {
+		fprintf(stderr, "\r%.60s: %u %%", c->path, percent);
+		c->percent = percent;
+	}
+	return stopped ? -ECANCELED : 0;
+}
+
 static ssize_t tell_pwrite(void *ctx, struct fm_file *file, const void *buf, size_t len,
 			   uint64_t off)
 {
 	const struct fm_io *posix = fm_io_posix();
-	struct copying *c = ctx;
-	unsigned percent = (unsigned)(off / (c->total / 100 + 1));
+	int rc = tell(ctx, off);
 
-	if (c->path && percent != c->percent)
-		fprintf(stderr, "\r%.60s: %u %%", c->path, percent);
-	c->percent = percent;
-	return posix->ops->pwrite(posix->ctx, file, buf, len, off);
+	return rc ? rc : posix->ops->pwrite(posix->ctx, file, buf, len, off);
+}
+
+static ssize_t tell_pread(void *ctx, struct fm_file *file, void *buf, size_t len, uint64_t off)
+{
+	const struct fm_io *posix = fm_io_posix();
+	int rc = tell(ctx, off);
+
+	return rc ? rc : posix->ops->pread(posix->ctx, file, buf, len, off);
+}
+
+static int tell_rename_new(void *ctx, const char *from, const char *to)
+{
+	const struct fm_io *posix = fm_io_posix();
+
+	return stopped ? -ECANCELED : posix->ops->rename_new(posix->ctx, from, to);
 }
 
 static void copy_xattr(const char *from, const char *to, const char *name)
@@ -68,6 +103,8 @@ static int keep_rename(void *ctx, const char *from, const char *to)
 	const struct fm_io *posix = fm_io_posix();
 	struct stat st;
 
+	if (stopped)
+		return -ECANCELED;
 	if (stat(to, &st))
 		return -errno;
 	if (chown(from, st.st_uid, st.st_gid) && chown(from, (uid_t)-1, st.st_gid))
@@ -78,6 +115,18 @@ static int keep_rename(void *ctx, const char *from, const char *to)
 	return posix->ops->rename(posix->ctx, from, to);
 }
 
+static void catch_stops(void (*how)(int))
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction act = { .sa_handler = how, .sa_flags = SA_RESTART }, old;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+		/* One that is ignored, as of nohup, stays so. */
+		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &act, NULL);
+	}
+}
+
 static void start_copying(struct copying *c, struct fm_nvdimm_image_config *cfg, const char *path)
 {
 	*c = (struct copying){
@@ -85,10 +134,13 @@ static void start_copying(struct copying *c, struct fm_nvdimm_image_config *cfg,
 		.path = isatty(STDERR_FILENO) ? path : NULL,
 		.total = cfg->pmem_len + cfg->label_len,
 	};
+	c->ops.pread = tell_pread;
 	c->ops.pwrite = tell_pwrite;
 	c->ops.rename = keep_rename;
+	c->ops.rename_new = tell_rename_new;
 	c->io = (struct fm_io){ .ops = &c->ops, .ctx = c };
 	cfg->io = &c->io;
+	catch_stops(stop);
 }
 
 /* `cfg` forgets `c`, which does not live as long. */
@@ -96,9 +148,45 @@ static enum status end_copying(const struct copying *c, struct fm_nvdimm_image_c
 			       const struct fm_error *err)
 {
 	cfg->io = NULL;
+	catch_stops(SIG_DFL);
 	if (c->path && c->percent)
 		fprintf(stderr, "\r%*s\r", 72, "");
+	if (stopped && rc)
+		raise(stopped);
 	return rc ? complain("%s", err->msg) : STATUS_YES;
+}
+
+/* --- what is there already ------------------------------------------------------------------------ */
+
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return !lstat(path, &st) && S_ISLNK(st.st_mode);
+}
+
+/* The file's own name, without links, malloc'd: it is replaced, and not the link. NULL after a complaint. */
+static char *own_name(const char *path)
+{
+	char *own = is_link(path) ? realpath(path, NULL) : strdup(path);
+
+	if (!own)
+		complain("%s: cannot be opened: %s", path, strerror(errno));
+	return own;
+}
+
+/* What takes the place of one of several names leaves the others behind. */
+static bool check_names(const char *path, struct stat *st)
+{
+	if (stat(path, st)) {
+		complain("%s: cannot be read: %s", path, strerror(errno));
+		return false;
+	}
+	if (st->st_nlink == 1)
+		return true;
+	complain("%s: links: %llu names, expected one: the others would stay the old file", path,
+		 (unsigned long long)st->st_nlink);
+	return false;
 }
 
 /* --- create -------------------------------------------------------------------------------------- */
@@ -108,13 +196,61 @@ static const char create_text[] =
 	"QEMU wants it (size = both). With --uuid the label area is initialised (v1.2) and holds one\n"
 	"raw namespace of that UUID over all of it; without, it is zeros.\n"
 	"\n"
+	"The file is written beside and has its name when it is whole. What has the name already stays, but\n"
+	"with --force, which gives the new file its owner, mode and extended attributes.\n"
+	"\n"
 	"Example:\n"
 	"  firmem nvdimm create nv0.img --size 256M --label-size 128K\n";
+
+static enum status make(struct fm_nvdimm_image_config *cfg, const char *path)
+{
+	struct copying copying;
+	struct fm_error err;
+	int rc;
+
+	start_copying(&copying, cfg, path);
+	rc = fm_nvdimm_image_create(cfg, &err);
+	return end_copying(&copying, cfg, rc, &err);
+}
+
+/* In the place of a file that nobody uses. */
+static enum status make_again(struct fm_nvdimm_image_config *cfg)
+{
+	const struct fm_io *io = fm_io_posix();
+	enum status status = STATUS_BAD;
+	const char *path = cfg->path;
+	char *own = own_name(path);
+	struct fm_file *file;
+	struct stat st;
+
+	if (own && nvdimm_file_lock(path, FM_IO_READ | FM_IO_WRITE, &file)) {
+		cfg->path = own;
+		cfg->replace = true;
+		if (check_names(path, &st))
+			status = make(cfg, path);
+		io->ops->close(io->ctx, file);
+	}
+	free(own);
+	return status;
+}
+
+static enum status create(struct fm_nvdimm_image_config *cfg, bool force)
+{
+	struct stat st;
+
+	if (lstat(cfg->path, &st))
+		return make(cfg, cfg->path);
+	if (force)
+		return make_again(cfg);
+	return complain("%s: make it: %s, expected a name that is free, or --force", cfg->path,
+			strerror(EEXIST));
+}
 
 enum status nvdimm_create_run(int argc, char **argv)
 {
 	struct fm_nvdimm_image_config cfg = { .struct_size = sizeof(cfg) };
 	const char *uuid_text = NULL;
+	bool force = false;
 	const struct args_option words[] = {
 		{ "IMAGE", ARGS_TEXT, NULL, "the file to make", &cfg.path, true },
 	};
@@ -124,6 +260,7 @@ enum status nvdimm_create_run(int argc, char **argv)
 		  &cfg.label_len, true },
 		{ "uuid", ARGS_TEXT, "U", "of one namespace over all of it", &uuid_text },
 		{ "sparse", ARGS_FLAG, NULL, "leave holes, do not write zeros", &cfg.sparse },
+		{ "force", ARGS_FLAG, NULL, "in the place of a file that is there", &force },
 	};
 	const struct args_spec spec = {
 		.command = "nvdimm create",
@@ -135,10 +272,8 @@ enum status nvdimm_create_run(int argc, char **argv)
 		.nwords = 1,
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
-	struct copying copying;
-	uint8_t uuid[16];
-	struct fm_error err;
-	int rc;
+	enum status status = STATUS_BAD;
+	uint8_t uuid[16], *labels = NULL;
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
@@ -146,14 +281,19 @@ enum status nvdimm_create_run(int argc, char **argv)
 		return STATUS_BAD;
 	if (uuid_text && !cfg.label_len)
 		return complain("nvdimm create: --label-size: 0, expected room for a label");
-	start_copying(&copying, &cfg, cfg.path);
-	rc = fm_nvdimm_image_create(&cfg, &err);
-	if (end_copying(&copying, &cfg, rc, &err) != STATUS_YES)
-		return STATUS_BAD;
-	if (!uuid_text || nvdimm_put_namespace(cfg.path, cfg.label_len, uuid))
-		return STATUS_YES;
-	unlink(cfg.path);
-	return STATUS_BAD;
+	if (cfg.label_len % 256 || (cfg.label_len && cfg.label_len < FM_LABEL_AREA_MIN) ||
+	    cfg.label_len > FM_LABEL_AREA_MAX)
+		return complain(
+			"nvdimm create: --label-size: %llu, expected 0, or a multiple of 256 "
+			"from %u to %u",
+			(unsigned long long)cfg.label_len, FM_LABEL_AREA_MIN, FM_LABEL_AREA_MAX);
+	if (uuid_text)
+		labels = nvdimm_namespace_area(cfg.path, cfg.pmem_len, cfg.label_len, uuid);
+	cfg.labels = labels;
+	if (labels || !uuid_text)
+		status = create(&cfg, force);
+	free(labels);
+	return status;
 }
 
 /* --- grow ---------------------------------------------------------------------------------------- */
@@ -170,20 +310,13 @@ static const char grow_text[] =
 /* One file, whose labels are where they were said to be. */
 static bool check_old(const char *path, struct fm_file *file, struct fm_nvdimm_image_config *cfg)
 {
-	const struct fm_io *io = fm_io_posix();
 	struct nvdimm_area area = { .bytes = NULL };
 	struct stat st;
 	bool ok;
 
-	if (stat(cfg->path, &st) || io->ops->size(io->ctx, file, &area.off)) {
-		complain("%s: cannot be read: %s", path, strerror(errno));
+	if (!check_names(path, &st))
 		return false;
-	}
-	if (st.st_nlink > 1) {
-		complain("%s: links: %llu names, expected one: the others would stay the old file",
-			 path, (unsigned long long)st.st_nlink);
-		return false;
-	}
+	area.off = (uint64_t)st.st_size;
 	cfg->sparse |= (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
 	if (cfg->label_len && !nvdimm_area_read_open(path, file, cfg->label_len, &area))
 		return false;
@@ -192,14 +325,7 @@ static bool check_old(const char *path, struct fm_file *file, struct fm_nvdimm_i
 	return ok;
 }
 
-static bool is_link(const char *path)
-{
-	struct stat st;
-
-	return !lstat(path, &st) && S_ISLNK(st.st_mode);
-}
-
-/* `cfg` has the file's own name, without links: it is replaced, and not the link. */
+/* `cfg` has the file's own name. */
 static enum status grow(const char *path, struct fm_nvdimm_image_config *cfg)
 {
 	const struct fm_io *io = fm_io_posix();
@@ -246,9 +372,9 @@ enum status nvdimm_grow_run(int argc, char **argv)
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
-	own = is_link(path) ? realpath(path, NULL) : strdup(path);
+	own = own_name(path);
 	if (!own)
-		return complain("%s: cannot be opened: %s", path, strerror(errno));
+		return STATUS_BAD;
 	cfg.path = own;
 	status = grow(path, &cfg);
 	free(own);

@@ -74,14 +74,18 @@ static void put_labels(struct out *out, const struct fm_label_area *area)
 	out_table_end(out);
 }
 
-static void put_area(struct out *out, const struct fm_label_area *area)
+const char *nvdimm_version_name(unsigned version)
+{
+	return version == FM_LABEL_V1_1 ? "1.1" : "1.2";
+}
+
+void nvdimm_put_area(struct out *out, const struct fm_label_area *area)
 {
 	const struct fm_label_info *info = fm_label_info(area);
 	bool none = info->current < 0;
 
 	out_value(out, "version", OUT_TEXT,
-		  (struct out_value){ .text = info->version == FM_LABEL_V1_1 ? "1.1" : "1.2",
-				      .absent = none });
+		  (struct out_value){ .text = nvdimm_version_name(info->version), .absent = none });
 	out_value(out, "label_size", OUT_NUMBER, number(info->slot_len));
 	out_value(out, "nslot", OUT_NUMBER, number(info->nslot));
 	out_value(out, "current_index", OUT_NUMBER,
@@ -155,42 +159,10 @@ enum status nvdimm_labels_list_run(int argc, char **argv)
 		return STATUS_BAD;
 	}
 	out = out_new(r.json);
-	put_area(out, r.area);
+	nvdimm_put_area(out, r.area);
 	put_labels(out, r.area);
 	fm_label_free(r.area);
 	return out_end(out, STATUS_YES);
-}
-
-/* --- check --------------------------------------------------------------------------------------- */
-
-enum status nvdimm_labels_check_run(int argc, char **argv)
-{
-	static const struct out_column columns[] = {
-		{ "finding", "FINDING", OUT_TEXT },
-		{ "offset", "OFFSET", OUT_ADDRESS },
-		{ "what", "WHAT", OUT_TEXT },
-	};
-	struct reading r = { .path = NULL };
-	enum status status = start_reading(
-		&r, "nvdimm labels check", "Say what is wrong with an NVDIMM's label area.",
-		"Offsets count from the start of the label area. Exit status 1 if there are findings.\n",
-		argc, argv);
-	const struct fm_label_finding *f;
-	struct out *out;
-	size_t n;
-
-	if (status != STATUS_NO)
-		return status;
-	out = out_new(r.json);
-	put_area(out, r.area);
-	out_value(out, "used", OUT_NUMBER, number(fm_label_info(r.area)->used));
-	out_table(out, "findings", columns, sizeof(columns) / sizeof(*columns));
-	for (n = 0; (f = fm_label_finding(r.area, n)); n++)
-		out_row(out, (const struct out_value[]){ text(fm_label_finding_name(f->kind)),
-							 number(f->off), text(f->text) });
-	out_table_end(out);
-	fm_label_free(r.area);
-	return out_end(out, n ? STATUS_NO : STATUS_YES);
 }
 
 /* --- the verbs of labels ------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <firmem/nvdimm_image.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -68,27 +69,25 @@ static bool take_dpa(struct adding *a, const struct nvdimm_set *set)
 {
 	uint64_t pmem_len = set->edits[0].area.pmem_len;
 	uint64_t limit = pmem_len ? pmem_len : INT64_MAX;
-	size_t agreed = 0;
+	const struct fm_label_area *const *areas = (const struct fm_label_area *const *)set->areas;
+	struct fm_error err;
+	int rc;
 
 	if (a->dimms.count && a->dimms.dpa < limit && a->dimms.size < limit - a->dimms.dpa)
 		limit = a->dimms.dpa + a->dimms.size;
 	if (a->dpa_given || !a->size)
 		return true;
-	a->dpa = a->dimms.count ? a->dimms.dpa : 0;
-	/* Each may move it up, until all in a row leave it where it is. */
-	for (size_t i = 0; agreed < set->count; i = (i + 1) % set->count) {
-		uint64_t from = a->dpa;
-
-		if (fm_label_find_dpa(set->areas[i], from, limit, a->size, FM_NVDIMM_ALIGN, &a->dpa,
-				      NULL))
-			break;
-		agreed = a->dpa == from ? agreed + 1 : 1;
-	}
-	if (agreed == set->count)
+	rc = fm_label_find_dpa_in_all(areas, set->count, a->dimms.count ? a->dimms.dpa : 0, limit,
+				      a->size, FM_NVDIMM_ALIGN, &a->dpa, &err);
+	if (!rc)
 		return true;
-	complain("%s: --size: no 0x%llx bytes in a row below 0x%llx are free%s, expected less",
-		 set->paths[0], (unsigned long long)a->size, (unsigned long long)limit,
-		 set->count > 1 ? " in all images" : "");
+	if (rc != FM_ERR_NOSPACE)
+		complain("%s: %s", set->paths[0], err.msg);
+	else
+		complain(
+			"%s: --size: no 0x%llx bytes in a row below 0x%llx are free%s, expected less",
+			set->paths[0], (unsigned long long)a->size, (unsigned long long)limit,
+			set->count > 1 ? " in all images" : "");
 	return false;
 }
 
@@ -302,26 +301,27 @@ enum status nvdimm_labels_add_run(int argc, char **argv)
 
 /* --- for "nvdimm create" ------------------------------------------------------------------------- */
 
-bool nvdimm_put_namespace(const char *path, uint64_t label_size, const uint8_t uuid[16])
+uint8_t *nvdimm_namespace_area(const char *path, uint64_t pmem_len, uint64_t label_size,
+			       const uint8_t uuid[16])
 {
-	struct adding a = {
-		.images = { { path }, 1 }, .lbasize = 512, .nlabel = 1, .dpa_given = true
-	};
-	struct nvdimm_set set;
+	const struct fm_label_mapping qemus = { .serial = QEMU_SERIAL, .vendor = QEMU_VENDOR };
+	struct fm_label_medium medium;
 	struct fm_error err;
-	bool ok;
+	struct fm_label l = {
+		.nlabel = 1,
+		.isetcookie = fm_label_cookie(FM_LABEL_V1_2, &qemus, 1),
+		.lbasize = 512,
+		.rawsize = pmem_len,
+	};
+	uint8_t *bytes;
 
-	memcpy(a.uuid, uuid, 16);
-	if (!nvdimm_set_open(&set, &a.images, label_size))
-		return false;
-	a.size = set.edits[0].area.pmem_len;
-	ok = !fm_label_init(&set.edits[0].medium, FM_LABEL_V1_2, &err);
-	if (!ok)
-		complain("%s: %s", path, err.msg);
-	nvdimm_set_close(&set);
-	if (!ok || !nvdimm_set_open(&set, &a.images, label_size))
-		return false;
-	ok = add_to(&a, &set) == STATUS_YES;
-	nvdimm_set_close(&set);
-	return ok;
+	memcpy(l.uuid, uuid, sizeof(l.uuid));
+	fm_label_pmem_guid(l.type_guid);
+	bytes = out_need(calloc(1, (size_t)label_size));
+	nvdimm_medium_of_bytes(&medium, bytes, (size_t)label_size, pmem_len);
+	if (!fm_label_init(&medium, FM_LABEL_V1_2, &err) && !fm_label_add(&medium, 1, &l, &err))
+		return bytes;
+	complain("%s: %s", path, err.msg);
+	free(bytes);
+	return NULL;
 }

@@ -48,7 +48,7 @@ static enum status init(struct nvdimm_set *set, unsigned version, bool force)
 	if (fm_label_info(set->areas[0])->used && !force)
 		return complain("%s: it has labels, expected --force", path);
 	if (fm_label_init(&set->edits[0].medium, version, &err))
-		return complain("%s: %s", path, err.msg);
+		return nvdimm_complain(path, &err);
 	return STATUS_YES;
 }
 
@@ -122,7 +122,38 @@ static bool check_whole(const struct nvdimm_set *set, const uint8_t uuid[16])
 	return false;
 }
 
-static enum status change_all(struct changing *c, const char *command, bool whole)
+/*
+ * Linux (6.1) disables a region, with all namespaces in it, where its first DIMM has a label that another lacks:
+ * that of position 0 does not stay alone, but where all images are given and none has it.
+ */
+static bool check_first(const struct nvdimm_set *set, const uint8_t uuid[16])
+{
+	const struct fm_label *l, *other = NULL;
+	const char *path = NULL;
+
+	for (size_t i = 0; i < set->count; i++) {
+		l = fm_label_find(set->areas[i], uuid);
+		if (!l)
+			continue;
+		if (!l->position || l->flags & FM_LABEL_LOCAL)
+			return true;
+		other = l;
+		path = set->paths[i];
+	}
+	if (!other || set->count >= other->nlabel)
+		return true;
+	complain(
+		"%s: position: %u of %u, but position 0 is in none of the images given: Linux disables a "
+		"region whose first DIMM has a label that another lacks, expected the images of all its "
+		"DIMMs, or --force",
+		path, other->position, other->nlabel);
+	return false;
+}
+
+typedef bool check_change(const struct nvdimm_set *set, const uint8_t uuid[16]);
+
+/* `check` NULL: it is as the user says. */
+static enum status change_all(struct changing *c, const char *command, check_change *check)
 {
 	struct nvdimm_set set;
 	enum status status = STATUS_BAD;
@@ -130,7 +161,7 @@ static enum status change_all(struct changing *c, const char *command, bool whol
 	if (!nvdimm_uuid_read(command, c->uuid_text, c->change.uuid) ||
 	    !nvdimm_set_open(&set, &c->images, c->label_size))
 		return STATUS_BAD;
-	if (!whole || check_whole(&set, c->change.uuid))
+	if (!check || check(&set, c->change.uuid))
 		status = nvdimm_set_apply(&set, &c->change);
 	nvdimm_set_close(&set);
 	return status;
@@ -144,15 +175,20 @@ static int apply_delete(const struct nvdimm_change *change, size_t first,
 
 static const char delete_text[] =
 	"The images of all DIMMs that the namespace is on, in any order; those without a label of it stay\n"
-	"as they are. Cut between two of them, Linux sees no namespace: delete it once more.\n";
+	"as they are. Cut between two of them, Linux sees no namespace: delete it once more.\n"
+	"\n"
+	"The label of position 0 does not stay without the others: Linux disables the whole region of a\n"
+	"set, with all its namespaces, where its first DIMM has a label that another one lacks.\n";
 
 enum status nvdimm_labels_delete_run(int argc, char **argv)
 {
 	struct changing c = { .change = { .apply = apply_delete } };
+	bool force = false;
 	const struct args_option words[] = { IMAGE_WORDS(c) };
 	const struct args_option options[] = {
 		{ "uuid", ARGS_TEXT, "U", "of the namespace", &c.uuid_text, true },
 		NVDIMM_LABEL_SIZE(c.label_size),
+		{ "force", ARGS_FLAG, NULL, "also without the label of position 0", &force },
 	};
 	const struct args_spec spec = {
 		.command = "nvdimm labels delete",
@@ -165,7 +201,9 @@ enum status nvdimm_labels_delete_run(int argc, char **argv)
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
 
-	return result == ARGS_GO ? change_all(&c, spec.command, false) : ended(result);
+	if (result != ARGS_GO)
+		return ended(result);
+	return change_all(&c, spec.command, force ? NULL : check_first);
 }
 
 static int apply_rename(const struct nvdimm_change *change, size_t first,
@@ -199,5 +237,5 @@ enum status nvdimm_labels_rename_run(int argc, char **argv)
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
 
-	return result == ARGS_GO ? change_all(&c, spec.command, true) : ended(result);
+	return result == ARGS_GO ? change_all(&c, spec.command, check_whole) : ended(result);
 }

@@ -8,7 +8,7 @@
 /* --- opening ------------------------------------------------------------------------------------- */
 
 /* Whatever its names: a second lock of one file would fail, and say that another process has it. */
-static bool check_twice(const struct args_words *images)
+bool nvdimm_check_twice(const struct args_words *images)
 {
 	struct stat st[NVDIMM_SET_MAX];
 
@@ -46,7 +46,7 @@ static bool open_next(struct nvdimm_set *set, uint64_t label_size)
 bool nvdimm_set_open(struct nvdimm_set *set, const struct args_words *images, uint64_t label_size)
 {
 	*set = (struct nvdimm_set){ .paths = images->at };
-	if (!check_twice(images))
+	if (!nvdimm_check_twice(images))
 		return false;
 	while (set->count < images->count) {
 		if (open_next(set, label_size))
@@ -68,7 +68,7 @@ void nvdimm_set_close(struct nvdimm_set *set)
 
 static const char *version_of(const struct fm_label_area *area)
 {
-	return fm_label_info(area)->version == FM_LABEL_V1_1 ? "1.1" : "1.2";
+	return nvdimm_version_name(fm_label_info(area)->version);
 }
 
 bool nvdimm_set_check(const struct nvdimm_set *set)
@@ -100,37 +100,65 @@ bool nvdimm_set_check(const struct nvdimm_set *set)
 
 /* --- changing ------------------------------------------------------------------------------------ */
 
-static int copy_write(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
-{
-	memcpy((uint8_t *)ctx + off, bytes, len);
-	return 0;
-}
-
-static int copy_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *err)
-{
-	return 0;
-}
-
 static int try_one(const struct nvdimm_set *set, size_t i, const struct nvdimm_change *change,
 		   struct fm_error *err)
 {
-	struct fm_label_medium copy = set->edits[i].medium;
-	uint8_t *bytes = out_need(malloc(copy.len));
+	const struct fm_label_medium *own = &set->edits[i].medium;
+	uint8_t *bytes = out_need(malloc(own->len));
+	struct fm_label_medium copy;
 	int rc;
 
-	memcpy(bytes, copy.bytes, copy.len);
-	copy.bytes = bytes;
-	copy.ctx = bytes;
-	copy.write = copy_write;
-	copy.sync = copy_sync;
+	memcpy(bytes, own->bytes, own->len);
+	nvdimm_medium_of_bytes(&copy, bytes, own->len, own->pmem_len);
 	rc = change->apply(change, i, &copy, 1, err);
 	free(bytes);
 	return rc;
 }
 
-enum status nvdimm_set_apply(struct nvdimm_set *set, const struct nvdimm_change *change)
+/* An image's area, and which it is: the library does not say what image a change ended at. */
+struct told {
+	const struct fm_label_medium *own;
+	size_t *at;
+	size_t number;
+};
+
+static int told_write(void *ctx, uint64_t off, const void *bytes, size_t len, struct fm_error *err)
+{
+	const struct told *t = ctx;
+
+	*t->at = t->number;
+	return t->own->write(t->own->ctx, off, bytes, len, err);
+}
+
+static int told_sync(void *ctx, uint64_t off, uint64_t len, struct fm_error *err)
+{
+	const struct told *t = ctx;
+
+	*t->at = t->number;
+	return t->own->sync(t->own->ctx, off, len, err);
+}
+
+static enum status apply(struct nvdimm_set *set, const struct nvdimm_change *change)
 {
 	struct fm_label_medium media[NVDIMM_SET_MAX];
+	struct told told[NVDIMM_SET_MAX];
+	struct fm_error err;
+	size_t at = 0;
+
+	for (size_t i = 0; i < set->count; i++) {
+		told[i] = (struct told){ &set->edits[i].medium, &at, i };
+		media[i] = set->edits[i].medium;
+		media[i].ctx = &told[i];
+		media[i].write = told_write;
+		media[i].sync = told_sync;
+	}
+	if (!change->apply(change, 0, media, set->count, &err))
+		return STATUS_YES;
+	return nvdimm_complain(set->paths[at], &err);
+}
+
+enum status nvdimm_set_apply(struct nvdimm_set *set, const struct nvdimm_change *change)
+{
 	struct fm_error err;
 	bool found = false;
 	int rc;
@@ -138,15 +166,11 @@ enum status nvdimm_set_apply(struct nvdimm_set *set, const struct nvdimm_change 
 	for (size_t i = 0; i < set->count; i++) {
 		rc = try_one(set, i, change, &err);
 		if (rc && rc != FM_ERR_NOT_FOUND)
-			return complain("%s: %s", set->paths[i], err.msg);
+			return nvdimm_complain(set->paths[i], &err);
 		found |= !rc;
 	}
-	if (!found) {
-		complain("%s: %s", set->paths[0], err.msg);
-		return STATUS_NO;
-	}
-	for (size_t i = 0; i < set->count; i++)
-		media[i] = set->edits[i].medium;
-	rc = change->apply(change, 0, media, set->count, &err);
-	return rc ? complain("%s", err.msg) : STATUS_YES;
+	if (found)
+		return apply(set, change);
+	nvdimm_complain(set->paths[0], &err);
+	return STATUS_NO;
 }

@@ -30,6 +30,11 @@ bool nvdimm_uuid_read(const char *command, const char *text, uint8_t uuid[16]);
 		"label-size", ARGS_SIZE, "N", "bytes of labels at its end", &(len) \
 	}
 
+/*
+ * What the library says is wrong with a file, whose name it may have told as well: it is told once. STATUS_BAD.
+ */
+enum status nvdimm_complain(const char *path, const struct fm_error *err);
+
 /* --- files ---------------------------------------------------------------------------------------- */
 
 /* A regular file; `flags` of enum fm_io_open. False after a complaint. */
@@ -64,6 +69,14 @@ void nvdimm_area_free(struct nvdimm_area *area);
 /* Parsed; NULL after a complaint. */
 struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_area *area);
 
+/* "1.1" */
+const char *nvdimm_version_name(unsigned version);
+/* The head of what is said of an area. */
+void nvdimm_put_area(struct out *out, const struct fm_label_area *area);
+
+/* No file is named twice, by whatever names; false after a complaint. */
+bool nvdimm_check_twice(const struct args_words *images);
+
 /* The file, locked and mapped, with its area as a medium that is durable. */
 struct nvdimm_edit {
 	struct nvdimm_area area;
@@ -72,12 +85,20 @@ struct nvdimm_edit {
 	struct fm_file *file; /* holds the lock */
 };
 
+/* Bytes in memory, durable as they are. */
+void nvdimm_medium_of_bytes(struct fm_label_medium *out, uint8_t *bytes, size_t len,
+			    uint64_t pmem_len);
+
 bool nvdimm_edit_open(const char *path, uint64_t label_size, struct nvdimm_edit *edit);
 void nvdimm_edit_close(struct nvdimm_edit *edit);
 
 /* --- making images ------------------------------------------------------------------------------- */
 
-/* One raw namespace over all memory. False after a complaint. */
-bool nvdimm_put_namespace(const char *path, uint64_t label_size, const uint8_t uuid[16]);
+/*
+ * The label area, malloc'd, of one raw namespace over all memory of QEMU's first NVDIMM. NULL after a complaint,
+ * which names `path`.
+ */
+uint8_t *nvdimm_namespace_area(const char *path, uint64_t pmem_len, uint64_t label_size,
+			       const uint8_t uuid[16]);
 
 #endif
