@@ -116,7 +116,10 @@ static int read_area(struct fm_label_area *a, const uint8_t *bytes, size_t len,
 	}
 	if (info->current >= 0) {
 		index = bytes + (unsigned)info->current * s.index_len;
-		info->version = fmi_le16(index + FMI_INDEX_MINOR);
+		info->major = fmi_le16(index + FMI_INDEX_MAJOR);
+		info->minor = fmi_le16(index + FMI_INDEX_MINOR);
+		if (info->major == 1 && info->minor == FM_LABEL_V1_1)
+			info->version = FM_LABEL_V1_1;
 		info->nslot = fmi_le32(index + FMI_INDEX_NSLOT);
 		info->seq = info->index_seq[info->current];
 		rc = read_labels(a, bytes, &s, err);

@@ -81,7 +81,8 @@ struct fm_label_finding {
 
 struct fm_label_info {
 	uint64_t area_len;
-	unsigned version;   /* enum fm_label_version; what would be made where no index is valid */
+	/* Whose rules hold: v1.1 where it says just that, v1.2 for all others and where no index is valid. */
+	unsigned version;
 	uint32_t slot_len;  /* bytes of a slot */
 	uint64_t index_len; /* bytes of an index block */
 	uint32_t nslot;
@@ -89,7 +90,8 @@ struct fm_label_info {
 	uint32_t seq; /* its sequence number, 1 to 3; 0: none */
 	bool index_ok[2];
 	uint32_t index_seq[2];
-	uint32_t used; /* slots that are not free */
+	uint32_t used;         /* slots that are not free */
+	uint16_t major, minor; /* the version that it says; Linux takes any */
 };
 
 /* --- reading ------------------------------------------------------------------------------------- */

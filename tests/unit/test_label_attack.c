@@ -254,6 +254,32 @@ static void slots_of_128_bytes_may_be_of_version_1_2(void **state)
 	fm_label_free(area);
 }
 
+/* Linux takes any version; the cookies of v1.1 are for that alone. */
+static void a_version_is_told_as_it_stands_there(void **state)
+{
+	static const struct {
+		uint16_t major, minor;
+		unsigned version;
+	} rows[] = { { 1, 1, FM_LABEL_V1_1 }, { 1, 0, FM_LABEL_V1_2 }, { 0, 1, FM_LABEL_V1_2 } };
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fm_label_area *area;
+
+		memory_make(&m, 4096, FM_LABEL_V1_1);
+		for (unsigned k = 0; k < 2; k++) {
+			fmi_put_le16(m.bytes + 256 * k + 60, rows[i].major);
+			fmi_put_le16(m.bytes + 256 * k + 62, rows[i].minor);
+			reseal_index(m.bytes + 256 * k, 256);
+		}
+		area = area_of(&m);
+		assert_true(fm_label_info(area)->current >= 0);
+		assert_int_equal(fm_label_info(area)->major, rows[i].major);
+		assert_int_equal(fm_label_info(area)->minor, rows[i].minor);
+		assert_int_equal(fm_label_info(area)->version, rows[i].version);
+		fm_label_free(area);
+	}
+}
+
 /* --- labels in any order --------------------------------------------------------------------------- */
 
 #define LABELS 100u
@@ -496,6 +522,7 @@ int main(void)
 		cmocka_unit_test(fewer_slots_than_fit_are_all_that_is_used),
 		cmocka_unit_test(of_blocks_of_two_versions_those_of_128_bytes_count),
 		cmocka_unit_test(slots_of_128_bytes_may_be_of_version_1_2),
+		cmocka_unit_test(a_version_is_told_as_it_stands_there),
 		cmocka_unit_test(labels_in_any_order_have_the_findings_of_every_pair),
 		cmocka_unit_test(a_label_that_ends_at_2_to_the_64_claims_its_bytes),
 		cmocka_unit_test(a_label_that_wraps_claims_all_behind_it),

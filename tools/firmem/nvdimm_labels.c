@@ -74,18 +74,21 @@ static void put_labels(struct out *out, const struct fm_label_area *area)
 	out_table_end(out);
 }
 
-const char *nvdimm_version_name(unsigned version)
+void nvdimm_version_text(const struct fm_label_area *area, char text[16])
 {
-	return version == FM_LABEL_V1_1 ? "1.1" : "1.2";
+	const struct fm_label_info *info = fm_label_info(area);
+
+	snprintf(text, 16, "%u.%u", info->major, info->minor);
 }
 
 void nvdimm_put_area(struct out *out, const struct fm_label_area *area)
 {
 	const struct fm_label_info *info = fm_label_info(area);
 	bool none = info->current < 0;
+	char version[16];
 
-	out_value(out, "version", OUT_TEXT,
-		  (struct out_value){ .text = nvdimm_version_name(info->version), .absent = none });
+	nvdimm_version_text(area, version);
+	out_value(out, "version", OUT_TEXT, (struct out_value){ .text = version, .absent = none });
 	out_value(out, "label_size", OUT_NUMBER, number(info->slot_len));
 	out_value(out, "nslot", OUT_NUMBER, number(info->nslot));
 	out_value(out, "current_index", OUT_NUMBER,

@@ -65,10 +65,12 @@ static void put_images(struct out *out, const struct checking *c)
 	for (size_t i = 0; i < c->images.count; i++) {
 		const struct fm_label_info *info = fm_label_info(c->areas[i]);
 		bool none = info->current < 0;
+		char version[16];
 
+		nvdimm_version_text(c->areas[i], version);
 		out_row(out, (const struct out_value[]){
 				     text(c->images.at[i]),
-				     text(none ? NULL : nvdimm_version_name(info->version)),
+				     text(none ? NULL : version),
 				     number(info->slot_len),
 				     number(info->nslot),
 				     { .number = info->current == 1, .absent = none },

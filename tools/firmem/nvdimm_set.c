@@ -66,15 +66,11 @@ void nvdimm_set_close(struct nvdimm_set *set)
 	}
 }
 
-static const char *version_of(const struct fm_label_area *area)
-{
-	return nvdimm_version_name(fm_label_info(area)->version);
-}
-
 bool nvdimm_set_check(const struct nvdimm_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		uint64_t len = set->edits[i].area.pmem_len, first = set->edits[0].area.pmem_len;
+		char version[16], expected[16];
 
 		if (fm_label_info(set->areas[i])->current < 0) {
 			complain("%s: label area: no valid index block, expected what \"firmem "
@@ -82,10 +78,11 @@ bool nvdimm_set_check(const struct nvdimm_set *set)
 				 set->paths[i]);
 			return false;
 		}
-		if (strcmp(version_of(set->areas[i]), version_of(set->areas[0]))) {
-			complain("%s: version: %s, expected %s as %s has", set->paths[i],
-				 version_of(set->areas[i]), version_of(set->areas[0]),
-				 set->paths[0]);
+		nvdimm_version_text(set->areas[i], version);
+		nvdimm_version_text(set->areas[0], expected);
+		if (strcmp(version, expected)) {
+			complain("%s: version: %s, expected %s as %s has", set->paths[i], version,
+				 expected, set->paths[0]);
 			return false;
 		}
 		if (len != first) {

@@ -69,8 +69,8 @@ void nvdimm_area_free(struct nvdimm_area *area);
 /* Parsed; NULL after a complaint. */
 struct fm_label_area *nvdimm_area_parse(const char *path, const struct nvdimm_area *area);
 
-/* "1.1" */
-const char *nvdimm_version_name(unsigned version);
+/* "1.1": of what the index block that counts says. */
+void nvdimm_version_text(const struct fm_label_area *area, char text[16]);
 /* The head of what is said of an area. */
 void nvdimm_put_area(struct out *out, const struct fm_label_area *area);
 
