@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """firmem nvdimm: namespaces judged over several images, and images made whole or not at all:
 cli_nvdimm_check.py COMMAND GROUP."""
+import fcntl
 import json
 import os
 import re
@@ -162,6 +163,35 @@ class Check:
         judge(names, 0)
         answer, _ = judge(names[1::2], 1)
         assert answer["namespaces"][0]["missing"] == "0, 2, 4, 6, 8, 10, 12, 14"
+
+
+    def a_change_that_is_under_way_is_no_finding(self):
+        (name,) = images(1)
+        labels("add", name, "--size", "2M", "--uuid", ONE)
+        change_label(name, 80, b"\x08")
+        assert [f["finding"] for f in json.loads(labels("check", name, "--json", status=1))["findings"]] == [
+            "unfinished"]
+        with open(name, "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            with subprocess.Popen([cli.FIRMEM, "nvdimm", "labels", "check", name, "--json"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as check:
+                try:
+                    check.wait(timeout=0.3)
+                    raise AssertionError("it did not wait")
+                except subprocess.TimeoutExpired:
+                    pass
+                # A second descriptor's close() would end the lock.
+                file.seek(-LABELS + 512 + 256, os.SEEK_END)
+                label = bytearray(file.read(256))
+                label[80] = 0
+                label[248:256] = bytes(8)
+                label[248:256] = struct.pack("<Q", fletcher(bytes(label)))
+                file.seek(-256, os.SEEK_CUR)
+                file.write(label)
+                file.flush()
+                fcntl.lockf(file, fcntl.LOCK_UN)
+                assert json.loads(check.stdout.read())["findings"] == []
+                assert check.wait() == 0
 
 
 class Delete:

@@ -312,7 +312,7 @@ class Files:
                 refuse("^firmem: nv1.img: in use: another process has it open for writing", *verb)
             with open(names[1], "rb") as file:
                 fcntl.lockf(file, fcntl.LOCK_SH)
-                refused("^firmem: nv1.img: cannot be locked", "nvdimm", *verb)
+                refused("^firmem: nv1.img: in use: another process has it locked", "nvdimm", *verb)
         with open(names[1], "r+b"):
             assert listing(names[1])["labels"] == []
         labels("add", *names, "--size", "2M", "--cookie", "7")

@@ -6,11 +6,13 @@
 #include <firmem/io.h>
 #include <firmem/persist.h>
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define QEMU_LABEL_SIZE (128u << 10)
+#define TRIES 500           /* to read while nobody changes it: 5 s */
 #define BARE_MAX (1u << 20) /* bytes of a file that may be an area and nothing else */
 
 /* --- reading ------------------------------------------------------------------------------------- */
@@ -95,6 +97,48 @@ bool nvdimm_area_read_open(const char *path, struct fm_file *file, uint64_t labe
 	return read_last(path, file, size, label_size, area);
 }
 
+/* Is it being changed by one of us? Others take no lock. */
+static bool is_changing(struct fm_file *file)
+{
+	const struct fm_io *io = fm_io_posix();
+	pid_t holder;
+
+	return io->ops->lock_test(io->ctx, file, FM_IO_LOCK_SHARED, 0, 0, &holder) == -EAGAIN;
+}
+
+/* It was twice the same, with nobody at it before and after: no change was half way. */
+static bool is_still(const char *path, struct fm_file *file, const struct nvdimm_area *area)
+{
+	struct nvdimm_area again = *area;
+	bool same;
+
+	if (!read_bytes(path, file, &again))
+		return true;
+	same = !memcmp(area->bytes, again.bytes, area->len) && !is_changing(file);
+	free(again.bytes);
+	return same;
+}
+
+/* A change takes milliseconds; "grow" takes longer, and does not change labels. */
+static bool read_still(const char *path, struct fm_file *file, uint64_t label_size,
+		       struct nvdimm_area *area)
+{
+	const struct timespec pause = { .tv_nsec = 10000000 };
+
+	for (unsigned tries = 0;; tries++) {
+		bool free_now = !is_changing(file);
+
+		if (free_now || tries == TRIES) {
+			if (!nvdimm_area_read_open(path, file, label_size, area))
+				return false;
+			if (tries == TRIES || is_still(path, file, area))
+				return true;
+			nvdimm_area_free(area);
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
 bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area *area)
 {
 	const struct fm_io *io = fm_io_posix();
@@ -103,7 +147,7 @@ bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area 
 
 	if (!nvdimm_file_open(path, FM_IO_READ, &file))
 		return false;
-	ok = nvdimm_area_read_open(path, file, label_size, area);
+	ok = read_still(path, file, label_size, area);
 	io->ops->close(io->ctx, file);
 	return ok;
 }

@@ -15,6 +15,12 @@ static bool cannot(const char *path, const char *what, int why)
 	return false;
 }
 
+static bool in_use(const char *path, const char *how)
+{
+	complain("%s: in use: another process has it %s, expected none", path, how);
+	return false;
+}
+
 static const char *opened(unsigned flags)
 {
 	return flags & FM_IO_WRITE ? "opened for writing" : "opened";
@@ -41,6 +47,9 @@ bool nvdimm_file_open(const char *path, unsigned flags, struct fm_file **file)
 	if (!check_kind(path, flags))
 		return false;
 	rc = io->ops->open(io->ctx, path, flags, file);
+	/* Another of us looks whether somebody writes it. */
+	if (rc == -EAGAIN)
+		return in_use(path, "under a lease");
 	return rc ? cannot(path, opened(flags), -rc) : true;
 }
 
@@ -84,16 +93,13 @@ bool nvdimm_file_lock(const char *path, unsigned flags, struct fm_file **file)
 
 	if (!check_kind(path, flags))
 		return false;
-	if (is_written(path)) {
-		complain("%s: in use: another process has it open for writing, expected none",
-			 path);
-		return false;
-	}
+	if (is_written(path))
+		return in_use(path, "open for writing");
 	if (!nvdimm_file_open(path, flags, file))
 		return false;
 	rc = lock(path, *file);
 	if (!rc)
 		return true;
 	io->ops->close(io->ctx, *file);
-	return cannot(path, "locked", -rc);
+	return rc == -EAGAIN ? in_use(path, "locked") : cannot(path, "locked", -rc);
 }

@@ -53,7 +53,8 @@ struct nvdimm_area {
 
 /*
  * Read the area at the end of a file. `label_size` 0: the whole file, where it is short, or the last 128 KiB,
- * if there is a label area. False after a complaint.
+ * if there is a label area. Not in the middle of a change by another of these commands, for which it waits.
+ * False after a complaint.
  */
 bool nvdimm_area_read(const char *path, uint64_t label_size, struct nvdimm_area *area);
 /* The same of a file that is open. */
