@@ -8,6 +8,7 @@
 #define FMI_PREALLOC_THREADS_MAX 16u
 
 struct fmi_private;
+struct fmi_owner;
 
 /* What a backing gave to a block. */
 struct fmi_mem {
@@ -49,6 +50,8 @@ const struct fm_block_config *fmi_block_config(const struct fm_block *block);
 
 /* Where the block keeps its private ranges; freed with it. */
 struct fmi_private **fmi_block_private(struct fm_block *block);
+/* Whose the block is. */
+struct fmi_owner *fmi_block_owner(struct fm_block *block);
 /* private.c; NULL is fine. */
 void fmi_private_free(struct fmi_private *private);
 

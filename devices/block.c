@@ -4,6 +4,7 @@
 #include "devices/config.h"
 #include "devices/dirty.h"
 #include "devices/io_private.h"
+#include "devices/owner.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -24,7 +25,8 @@ struct fm_block {
 	struct fmi_mem mem;
 	struct fm_dirty *dirty;
 	char *path;
-	struct fmi_private *private;  /* NULL: no range can be private */
+	struct fmi_private *private; /* NULL: no range can be private */
+	struct fmi_owner owner;
 	_Atomic unsigned inhibitions; /* of giving pages back to the host */
 	struct fm_error
 		fallback; /* why it is anonymous instead; code 0: it is what was asked for */
@@ -421,6 +423,11 @@ const struct fm_block_config *fmi_block_config(const struct fm_block *block)
 struct fmi_private **fmi_block_private(struct fm_block *block)
 {
 	return &block->private;
+}
+
+struct fmi_owner *fmi_block_owner(struct fm_block *block)
+{
+	return &block->owner;
 }
 
 /* Do stores to the block reach a file of the host? */

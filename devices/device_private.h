@@ -5,6 +5,8 @@
 
 #include <firmem/device.h>
 
+#include "devices/owner.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -21,6 +23,7 @@ struct fm_dev {
 	struct fm_medium_sub *subs; /* in order of subscription */
 	fm_trace_fn *trace;
 	void *trace_ctx;
+	struct fmi_owner owner;
 	_Atomic uint64_t map_generation;
 	pthread_mutex_t lock; /* fm_dev_lock(); knows its owner */
 
@@ -40,5 +43,8 @@ bool fmi_dev_lock(struct fm_dev *dev);
 
 /* Does the device say of any part of it that the block has the contents? machine.c */
 bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block);
+
+/* Is the block one of the machine's? machine.c */
+bool fmi_machine_has_block(const struct fm_machine *machine, const struct fm_block *block);
 
 #endif

@@ -66,7 +66,6 @@ static int check_block(const struct plug *p)
 	const char *set = fm_dev_name(p->set->dev);
 	const struct fm_block *block = p->c.block;
 	enum fm_role role = block ? fm_block_role(block) : FM_ROLE_NONE;
-	const struct fm_block *b;
 	const struct fm_dev *user;
 
 	if (role != FM_ROLE_DIMM && role != FM_ROLE_NVDIMM)
@@ -74,13 +73,11 @@ static int check_block(const struct plug *p)
 			p->err, FM_ERR_ARG, 0,
 			"%s: fm_dimm_config.block: %s%s, expected one of role dimm or nvdimm", set,
 			block ? "role " : "NULL", block ? fm_role_name(role) : "");
-	fm_machine_foreach_block (p->set->machine, FM_WALK_ALL, b) {
-		if (b == block)
-			return fm_error_set(p->err, FM_ERR_EXISTS, 0,
-					    "%s: fm_dimm_config.block: \"%s\" is the machine's "
-					    "already, expected one in no machine",
-					    set, fm_block_name(block));
-	}
+	if (fmi_machine_has_block(p->set->machine, block))
+		return fm_error_set(p->err, FM_ERR_EXISTS, 0,
+				    "%s: fm_dimm_config.block: \"%s\" is the machine's already, "
+				    "expected one in no machine",
+				    set, fm_block_name(block));
 	user = fmi_dimm_user(p->set, block, NULL);
 	if (user)
 		return fm_error_set(p->err, FM_ERR_BUSY, 0,

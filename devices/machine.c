@@ -1,98 +1,62 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <firmem/machine.h>
 
+#include "devices/backing.h"
 #include "devices/device_private.h"
+#include "devices/registry.h"
+#include "devices/space_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Objects of one kind in the order they were added. */
-struct registry {
-	void **items;
-	size_t count;
-	size_t room;
-};
-
 struct fm_machine {
 	char *name;
-	struct registry blocks;
-	struct registry devs;
-	struct registry spaces;
+	struct fmi_registry blocks;
+	struct fmi_registry devs;
+	struct fmi_registry spaces;
 };
 
-typedef const char *name_fn(const void *item);
-
-static const char *block_name(const void *item)
+static int taken(const struct fm_machine *machine, const char *noun, const char *name,
+		 struct fm_error *err)
 {
-	return fm_block_name(item);
+	return fm_error_set(err, FM_ERR_EXISTS, 0,
+			    "%s: there is a %s \"%s\" already, expected a name of its own",
+			    machine->name, noun, name);
 }
 
-static const char *dev_name(const void *item)
+/* An object that is to be added. */
+struct item {
+	void *object;
+	const char *noun;
+	const char *name;
+	struct fmi_owner *owner;
+};
+
+static int add(struct fm_machine *machine, struct fmi_registry *r, const struct item *i,
+	       struct fm_error *err)
 {
-	return fm_dev_name(item);
+	int rc;
+
+	if (!fmi_owner_claim(i->owner, machine))
+		return fm_error_set(err, FM_ERR_BUSY, 0,
+				    "%s: %s \"%s\" is another machine's, expected it to be removed "
+				    "there first",
+				    machine->name, i->noun, i->name);
+	if (fmi_registry_has(r, i->object))
+		return taken(machine, i->noun, i->name, err);
+	if (fmi_registry_named(r, i->name))
+		rc = taken(machine, i->noun, i->name, err);
+	else
+		rc = fmi_registry_add(r, i->object, i->name);
+	if (rc)
+		fmi_owner_leave(i->owner);
+	return rc == FM_ERR_NOMEM ? fm_error_set(err, rc, 0, "%s: out of memory", machine->name)
+				  : rc;
 }
 
-static const char *space_name(const void *item)
+static int no_item(const struct fm_machine *machine, const char *noun, struct fm_error *err)
 {
-	return fm_space_name(item);
-}
-
-/* --- registries -------------------------------------------------------------------------- */
-
-/* The object's index, or the count. */
-static size_t find(const struct registry *r, const void *item)
-{
-	size_t i = 0;
-
-	while (i < r->count && r->items[i] != item)
-		i++;
-	return i;
-}
-
-/* An unnamed object is never found: "" is no name. */
-static void *find_name(const struct registry *r, name_fn *name_of, const char *name)
-{
-	for (size_t i = 0; name && *name && i < r->count; i++) {
-		if (!strcmp(name_of(r->items[i]), name))
-			return r->items[i];
-	}
-	return NULL;
-}
-
-static void *next(const struct registry *r, const void *prev)
-{
-	size_t i = prev ? find(r, prev) + 1 : 0;
-
-	return i < r->count ? r->items[i] : NULL;
-}
-
-static int add(const struct fm_machine *machine, struct registry *r, void *item, name_fn *name_of,
-	       const char *noun, struct fm_error *err)
-{
-	if (!item)
-		return fm_error_set(err, FM_ERR_ARG, 0, "%s: %s is NULL", machine->name, noun);
-	if (find(r, item) < r->count || find_name(r, name_of, name_of(item)))
-		return fm_error_set(err, FM_ERR_EXISTS, 0,
-				    "%s: there is a %s \"%s\" already, expected a name of its own",
-				    machine->name, noun, name_of(item));
-	if (r->count == r->room) {
-		size_t room = r->room ? 2 * r->room : 8;
-		void **grown = realloc(r->items, room * sizeof(void *));
-
-		if (!grown)
-			return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory",
-					    machine->name);
-		r->items = grown;
-		r->room = room;
-	}
-	r->items[r->count++] = item;
-	return 0;
-}
-
-static void drop(struct registry *r, size_t at)
-{
-	r->count--;
-	memmove(r->items + at, r->items + at + 1, (r->count - at) * sizeof(void *));
+	return fm_error_set(err, FM_ERR_ARG, 0, "%s: %s is NULL", machine->name, noun);
 }
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -115,19 +79,28 @@ int fm_machine_new(struct fm_machine **out, const char *name, struct fm_error *e
 	return 0;
 }
 
+static void free_space(void *item)
+{
+	fm_space_free(item);
+}
+
+static void free_dev(void *item)
+{
+	fm_dev_free(item);
+}
+
+static void free_block(void *item)
+{
+	fm_block_free(item);
+}
+
 void fm_machine_free(struct fm_machine *machine)
 {
 	if (!machine)
 		return;
-	for (size_t i = machine->spaces.count; i-- > 0;)
-		fm_space_free(machine->spaces.items[i]);
-	for (size_t i = machine->devs.count; i-- > 0;)
-		fm_dev_free(machine->devs.items[i]);
-	for (size_t i = machine->blocks.count; i-- > 0;)
-		fm_block_free(machine->blocks.items[i]);
-	free(machine->spaces.items);
-	free(machine->devs.items);
-	free(machine->blocks.items);
+	fmi_registry_clear(&machine->spaces, free_space);
+	fmi_registry_clear(&machine->devs, free_dev);
+	fmi_registry_clear(&machine->blocks, free_block);
 	free(machine->name);
 	free(machine);
 }
@@ -139,34 +112,45 @@ const char *fm_machine_name(const struct fm_machine *machine)
 
 int fm_machine_add_block(struct fm_machine *machine, struct fm_block *block, struct fm_error *err)
 {
-	return add(machine, &machine->blocks, block, block_name, "block", err);
+	if (!block)
+		return no_item(machine, "block", err);
+	return add(machine, &machine->blocks,
+		   &(struct item){ block, "block", fm_block_name(block), fmi_block_owner(block) },
+		   err);
 }
 
 int fm_machine_add_dev(struct fm_machine *machine, struct fm_dev *dev, struct fm_error *err)
 {
-	return add(machine, &machine->devs, dev, dev_name, "device", err);
+	if (!dev)
+		return no_item(machine, "device", err);
+	return add(machine, &machine->devs,
+		   &(struct item){ dev, "device", fm_dev_name(dev), &dev->owner }, err);
 }
 
 int fm_machine_add_space(struct fm_machine *machine, struct fm_space *space, struct fm_error *err)
 {
-	return add(machine, &machine->spaces, space, space_name, "space", err);
+	if (!space)
+		return no_item(machine, "space", err);
+	return add(machine, &machine->spaces,
+		   &(struct item){ space, "space", fm_space_name(space), &space->owner }, err);
 }
 
 /* The space whose current view shows the block, or NULL. */
 static struct fm_space *shows_block(const struct fm_machine *machine, const struct fm_block *block)
 {
-	struct fm_space *found = NULL;
+	struct fm_space *space;
 
-	for (size_t i = 0; !found && i < machine->spaces.count; i++) {
-		const struct fm_view *view = fm_space_view_get(machine->spaces.items[i]);
+	fm_machine_foreach_space (machine, space) {
+		const struct fm_view *view = fm_space_view_get(space);
+		bool found = false;
 
-		for (size_t n = 0; !found && n < fm_view_count(view); n++) {
-			if (fm_view_range(view, n)->block == block)
-				found = machine->spaces.items[i];
-		}
+		for (size_t n = 0; !found && n < fm_view_count(view); n++)
+			found = fm_view_range(view, n)->block == block;
 		fm_view_put(view);
+		if (found)
+			break;
 	}
-	return found;
+	return space;
 }
 
 bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block)
@@ -191,10 +175,10 @@ bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block)
 int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 			    struct fm_error *err)
 {
-	size_t at = find(&machine->blocks, block);
 	struct fm_space *space;
+	struct fm_dev *dev;
 
-	if (at == machine->blocks.count)
+	if (!fmi_registry_has(&machine->blocks, block))
 		return fm_error_set(err, FM_ERR_NOT_FOUND, 0, "%s: no such block", machine->name);
 	space = shows_block(machine, block);
 	if (space)
@@ -203,15 +187,15 @@ int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 			"%s: block \"%s\" is seen in space \"%s\", expected its windows "
 			"to be removed first",
 			machine->name, fm_block_name(block), fm_space_name(space));
-	for (size_t i = 0; i < machine->devs.count; i++) {
-		if (fmi_dev_keeps_in(machine->devs.items[i], block))
+	fm_machine_foreach_dev (machine, dev) {
+		if (fmi_dev_keeps_in(dev, block))
 			return fm_error_set(err, FM_ERR_BUSY, 0,
 					    "%s: block \"%s\" is used by device \"%s\", expected "
 					    "that to be removed first",
-					    machine->name, fm_block_name(block),
-					    fm_dev_name(machine->devs.items[i]));
+					    machine->name, fm_block_name(block), fm_dev_name(dev));
 	}
-	drop(&machine->blocks, at);
+	fmi_registry_drop(&machine->blocks, block);
+	fmi_owner_leave(fmi_block_owner(block));
 	return 0;
 }
 
@@ -231,13 +215,11 @@ static bool has_window(struct fm_space *space, const struct fm_dev *dev)
 
 int fm_machine_remove_dev(struct fm_machine *machine, struct fm_dev *dev, struct fm_error *err)
 {
-	size_t at = find(&machine->devs, dev);
+	struct fm_space *space;
 
-	if (at == machine->devs.count)
+	if (!fmi_registry_has(&machine->devs, dev))
 		return fm_error_set(err, FM_ERR_NOT_FOUND, 0, "%s: no such device", machine->name);
-	for (size_t i = 0; i < machine->spaces.count; i++) {
-		struct fm_space *space = machine->spaces.items[i];
-
+	fm_machine_foreach_space (machine, space) {
 		if (has_window(space, dev))
 			return fm_error_set(
 				err, FM_ERR_BUSY, 0,
@@ -245,36 +227,42 @@ int fm_machine_remove_dev(struct fm_machine *machine, struct fm_dev *dev, struct
 				"it to be removed first",
 				machine->name, fm_dev_name(dev), fm_space_name(space));
 	}
-	drop(&machine->devs, at);
+	fmi_registry_drop(&machine->devs, dev);
+	fmi_owner_leave(&dev->owner);
 	return 0;
+}
+
+bool fmi_machine_has_block(const struct fm_machine *machine, const struct fm_block *block)
+{
+	return fmi_registry_has(&machine->blocks, block);
 }
 
 /* --- by name, and walks -------------------------------------------------------------------- */
 
 struct fm_block *fm_machine_block(const struct fm_machine *machine, const char *name)
 {
-	return find_name(&machine->blocks, block_name, name);
+	return fmi_registry_named(&machine->blocks, name);
 }
 
 struct fm_dev *fm_machine_dev(const struct fm_machine *machine, const char *name)
 {
-	return find_name(&machine->devs, dev_name, name);
+	return fmi_registry_named(&machine->devs, name);
 }
 
 struct fm_space *fm_machine_space(const struct fm_machine *machine, const char *name)
 {
-	return find_name(&machine->spaces, space_name, name);
+	return fmi_registry_named(&machine->spaces, name);
 }
 
 struct fm_dev *fm_machine_next_dev(const struct fm_machine *machine, const struct fm_dev *prev)
 {
-	return next(&machine->devs, prev);
+	return fmi_registry_next(&machine->devs, prev);
 }
 
 struct fm_space *fm_machine_next_space(const struct fm_machine *machine,
 				       const struct fm_space *prev)
 {
-	return next(&machine->spaces, prev);
+	return fmi_registry_next(&machine->spaces, prev);
 }
 
 /* What a memory-overwrite request clears. ROM copies are reloaded instead, a PPI page carries the
@@ -335,10 +323,10 @@ static bool in_walk(const struct fm_machine *machine, enum fm_walk walk,
 struct fm_block *fm_machine_next_block(const struct fm_machine *machine, enum fm_walk walk,
 				       const struct fm_block *prev)
 {
-	struct fm_block *block = next(&machine->blocks, prev);
+	struct fm_block *block = fmi_registry_next(&machine->blocks, prev);
 
 	while (block && !in_walk(machine, walk, block))
-		block = next(&machine->blocks, block);
+		block = fmi_registry_next(&machine->blocks, block);
 	return block;
 }
 

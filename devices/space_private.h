@@ -5,6 +5,7 @@
 
 #include <firmem/space.h>
 
+#include "devices/owner.h"
 #include "devices/view.h"
 
 #include <pthread.h>
@@ -74,6 +75,7 @@ struct fm_space {
 	unsigned flags;
 	uint64_t last; /* the highest address */
 	char *name;
+	struct fmi_owner owner;
 
 	/* Of those who change the map. Recursive: it is the transaction. */
 	pthread_mutex_t writer;

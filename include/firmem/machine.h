@@ -29,7 +29,8 @@ FM_API const char *fm_machine_name(const struct fm_machine *machine);
 /*
  * Hand an object over: on success the machine owns it. Names are unique among the machine's blocks,
  * among its devices and among its spaces; any number of blocks may be unnamed. FM_ERR_EXISTS (the
- * name), FM_ERR_ARG (NULL), FM_ERR_NOMEM: the object stays the caller's.
+ * name), FM_ERR_BUSY (it is another machine's; two threads may try with two machines), FM_ERR_ARG
+ * (NULL), FM_ERR_NOMEM: the object stays whose it was.
  */
 FM_API int fm_machine_add_block(struct fm_machine *machine, struct fm_block *block,
 				struct fm_error *err);

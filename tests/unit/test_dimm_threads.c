@@ -144,11 +144,63 @@ static void an_access_under_way_ends_before_the_device_does(void **state)
 	pthread_join(thread, NULL);
 }
 
+struct rival {
+	struct fm_machine *machine;
+	struct fm_block *block;
+	atomic_uint *holders; /* how many have it */
+	unsigned got;
+	bool both;
+	bool wrong; /* refused for another reason */
+};
+
+static void *try_for_it(void *arg)
+{
+	struct rival *r = arg;
+
+	while (r->got < ROUNDS && !r->wrong) {
+		int rc = fm_machine_add_block(r->machine, r->block, NULL);
+
+		if (!rc) {
+			r->both |= atomic_fetch_add(r->holders, 1) != 0;
+			sched_yield();
+			atomic_fetch_sub(r->holders, 1);
+			r->wrong = fm_machine_remove_block(r->machine, r->block, NULL);
+			r->got++;
+		} else {
+			r->wrong = rc != FM_ERR_BUSY;
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void a_block_is_never_two_machines_at_once(void **state)
+{
+	struct fm_block *block = memory("a", FM_ROLE_DIMM, 2 * MIB);
+	atomic_uint holders = 0;
+	struct rival rivals[2];
+	pthread_t threads[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		rivals[i] = (struct rival){ .block = block, .holders = &holders };
+		assert_int_equal(fm_machine_new(&rivals[i].machine, "board", NULL), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, try_for_it, &rivals[i]), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(rivals[i].both);
+		assert_false(rivals[i].wrong);
+		fm_machine_free(rivals[i].machine);
+	}
+	fm_block_free(block);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FACT(guests_see_a_dimm_whole_or_not_at_all),
 		FACT(an_access_under_way_ends_before_the_device_does),
+		cmocka_unit_test(a_block_is_never_two_machines_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,39 @@ static void names_are_unique_within_their_kind(void **state)
 	fm_machine_free(m);
 }
 
+static void what_is_another_machine_s_is_refused(void **state)
+{
+	struct fm_machine *mine = machine_make();
+	struct fm_machine *other = machine_make();
+	struct fm_block *block = add_block(mine, "ram", FM_ROLE_RAM, 0);
+	struct fm_block *twin = add_block(other, "twin", FM_ROLE_RAM, 0);
+	struct fm_dev *dev = ram_make(block, "ram");
+	struct fm_space *space = space_make(0, 0);
+	struct fm_error err = { 0 };
+
+	assert_int_equal(fm_machine_add_dev(mine, dev, NULL), 0);
+	assert_int_equal(fm_machine_add_space(mine, space, NULL), 0);
+	assert_int_equal(fm_machine_add_block(other, block, &err), FM_ERR_BUSY);
+	assert_string_equal(err.msg, "board: block \"ram\" is another machine's, expected it to be "
+				     "removed there first");
+	assert_int_equal(fm_machine_add_dev(other, dev, &err), FM_ERR_BUSY);
+	assert_non_null(strstr(err.msg, "device \"ram\" is another machine's"));
+	assert_int_equal(fm_machine_add_space(other, space, &err), FM_ERR_BUSY);
+	assert_non_null(strstr(err.msg, "space \"memory\" is another machine's"));
+	/* What was refused for its name is nobody's: it may go elsewhere. */
+	assert_int_equal(fm_machine_remove_dev(mine, dev, NULL), 0);
+	assert_int_equal(fm_machine_remove_block(mine, block, NULL), 0);
+	assert_int_equal(fm_machine_add_block(other, block, NULL), 0);
+	assert_int_equal(fm_machine_add_dev(other, dev, NULL), 0);
+	assert_int_equal(fm_machine_remove_block(other, twin, NULL), 0);
+	block = add_block(mine, "twin", FM_ROLE_RAM, 0);
+	assert_int_equal(fm_machine_add_block(mine, twin, &err), FM_ERR_EXISTS);
+	assert_int_equal(fm_machine_add_block(other, twin, NULL), 0);
+	assert_int_equal(fm_machine_add_block(other, block, NULL), FM_ERR_BUSY);
+	fm_machine_free(mine);
+	fm_machine_free(other);
+}
+
 static void any_number_of_blocks_may_be_unnamed(void **state)
 {
 	struct fm_machine *m = machine_make();
@@ -405,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_machine_needs_a_name),
 		cmocka_unit_test(names_are_unique_within_their_kind),
+		cmocka_unit_test(what_is_another_machine_s_is_refused),
 		cmocka_unit_test(any_number_of_blocks_may_be_unnamed),
 		cmocka_unit_test(many_objects_keep_their_order),
 		cmocka_unit_test(what_is_seen_cannot_be_removed),
