@@ -17,7 +17,12 @@ struct planner {
 	struct fm_machine *machine;
 	struct fm_reset_plan *plan;
 	size_t room;
-	bool overwrite;              /* somebody asks */
+	bool overwrite; /* somebody asks */
+	struct fmi_reset_rules rules;
+	struct fmi_reset_rules policy;
+	struct fmi_registry sanitize; /* names of blocks */
+	struct fmi_registry saved;    /* struct fm_reset_saved, and so on */
+	struct fmi_registry backings;
 	const struct fm_block *left; /* the first that would be cleared, and is not */
 };
 
@@ -35,14 +40,64 @@ static void refuse(struct fm_reset_step *s, const char *reason)
 
 /* --- the request ------------------------------------------------------------------------------ */
 
-static bool has_name(const struct fm_machine *machine, const char *name)
+#define SAVED "snapshot" /* what messages call the entries of `saved` */
+
+static int note(struct fmi_registry *list, const void *entry, const char *name, const char *what,
+		struct fm_error *err)
 {
-	return fm_machine_block(machine, name) != NULL;
+	/* What is said twice is said; who has an opinion on that has looked before. */
+	if (fmi_registry_named(list, name))
+		return 0;
+	if (fmi_registry_add(list, (void *)(uintptr_t)entry, name))
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", what);
+	return 0;
 }
 
-static int check_names(const struct planner *p, struct fm_error *err)
+/* One entry of a list of the request, which is about a block. FM_ERR_NOT_FOUND, _NOMEM. */
+static int take_name(const struct planner *p, struct fmi_registry *list, const void *entry,
+		     const char *name, const char *what, size_t i, struct fm_error *err)
+{
+	if (!fm_machine_block(p->machine, name))
+		return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
+				    "%s[%zu].block: \"%.63s\", expected a block of %s", what, i,
+				    name ? name : "", fm_machine_name(p->machine));
+	return note(list, entry, name, what, err);
+}
+
+static int take_sanitize(struct planner *p, const char *name, struct fm_error *err)
+{
+	if (!fm_machine_block(p->machine, name))
+		return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
+				    "sanitize: \"%.63s\", expected a block of %s", name ? name : "",
+				    fm_machine_name(p->machine));
+	return note(&p->sanitize, name, name, "sanitize", err);
+}
+
+static int take_saved(struct planner *p, size_t i, struct fm_error *err)
+{
+	const struct fm_reset_saved *s = &p->r->saved[i];
+	const struct fm_reset_saved *other = fmi_registry_named(&p->saved, s->block);
+	int rc;
+
+	if (other)
+		return fm_error_set(
+			err, FM_ERR_EXISTS, 0,
+			"%s[%zu].block: \"%.63s\" is that of %s[%zu], expected one entry "
+			"for a block",
+			SAVED, i, s->block, SAVED, (size_t)(other - p->r->saved));
+	rc = take_name(p, &p->saved, s, s->block, SAVED, i, err);
+	if (!rc && !s->carried && (!s->digest || !s->digest_len))
+		rc = fm_error_set(err, FM_ERR_ARG, 0,
+				  "%s[%zu].carried: false for \"%.63s\", which has no digest, "
+				  "expected true, or a digest",
+				  SAVED, i, s->block);
+	return rc;
+}
+
+static int check_names(struct planner *p, struct fm_error *err)
 {
 	const struct fm_reset_request *r = p->r;
+	int rc = 0;
 
 	if ((r->nsanitize && !r->sanitize) || (r->nsaved && !r->saved) ||
 	    (r->nbackings && !r->backings))
@@ -51,36 +106,17 @@ static int check_names(const struct planner *p, struct fm_error *err)
 				    r->nsanitize && !r->sanitize ? "sanitize"
 				    : r->nsaved && !r->saved     ? "saved"
 								 : "backings");
-	for (size_t i = 0; i < r->nbackings; i++) {
-		if (!has_name(p->machine, r->backings[i].block))
-			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
-					    "backings: \"%.63s\", expected a block of %s",
-					    r->backings[i].block ? r->backings[i].block : "",
-					    fm_machine_name(p->machine));
-	}
-	for (size_t i = 0; i < r->nsanitize; i++) {
-		if (!has_name(p->machine, r->sanitize[i]))
-			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
-					    "sanitize: \"%.63s\", expected a block of %s",
-					    r->sanitize[i] ? r->sanitize[i] : "",
-					    fm_machine_name(p->machine));
-	}
-	for (size_t i = 0; i < r->nsaved; i++) {
-		const struct fm_reset_saved *s = &r->saved[i];
-
-		if (!has_name(p->machine, s->block))
-			return fm_error_set(err, FM_ERR_NOT_FOUND, 0,
-					    "snapshot: \"%.63s\", expected a block of %s",
-					    s->block ? s->block : "", fm_machine_name(p->machine));
-		if (!s->carried && (!s->digest || !s->digest_len))
-			return fm_error_set(err, FM_ERR_ARG, 0,
-					    "snapshot: \"%.63s\": expected carried, or a digest",
-					    s->block);
-	}
-	return 0;
+	for (size_t i = 0; !rc && i < r->nbackings; i++)
+		rc = take_name(p, &p->backings, &r->backings[i], r->backings[i].block, "backings",
+			       i, err);
+	for (size_t i = 0; !rc && i < r->nsanitize; i++)
+		rc = take_sanitize(p, r->sanitize[i], err);
+	for (size_t i = 0; !rc && i < r->nsaved; i++)
+		rc = take_saved(p, i, err);
+	return rc;
 }
 
-static int check_request(const struct planner *p, struct fm_error *err)
+static int check_request(struct planner *p, struct fm_error *err)
 {
 	const struct fm_reset_request *r = p->r;
 	int rc;
@@ -94,9 +130,11 @@ static int check_request(const struct planner *p, struct fm_error *err)
 				    "fm_reset_request.cause: %d, expected one of enum "
 				    "fm_reset_cause",
 				    (int)r->cause);
-	rc = fmi_reset_check_rules(p->machine, "rules", r->rules, r->nrules, err);
+	rc = fmi_reset_rules_take(&p->rules, p->machine, "rules", r->rules, r->nrules, err);
 	if (!rc)
-		rc = fmi_reset_check_rules(p->machine, "policy", r->policy, r->npolicy, err);
+		rc = fmi_reset_rules_take(&p->policy, p->machine,
+					  r->policy_name ? r->policy_name : "policy", r->policy,
+					  r->npolicy, err);
 	return rc ? rc : check_names(p, err);
 }
 
@@ -115,24 +153,6 @@ static unsigned who_asks(const struct planner *p)
 
 /* --- what should be done ---------------------------------------------------------------------- */
 
-static bool is_sanitized(const struct planner *p, const char *block)
-{
-	for (size_t i = 0; *block && i < p->r->nsanitize; i++) {
-		if (!strcmp(p->r->sanitize[i], block))
-			return true;
-	}
-	return false;
-}
-
-static const struct fm_reset_saved *find_saved(const struct planner *p, const char *block)
-{
-	for (size_t i = 0; *block && i < p->r->nsaved; i++) {
-		if (!strcmp(p->r->saved[i].block, block))
-			return &p->r->saved[i];
-	}
-	return NULL;
-}
-
 /* 0 or FM_ERR_NOMEM. */
 static int take_digest(struct fm_reset_step *s, const struct fm_reset_saved *saved)
 {
@@ -150,7 +170,7 @@ static int take_digest(struct fm_reset_step *s, const struct fm_reset_saved *sav
 /* Non-volatile contents must be those that the snapshot's memory knows of. */
 static int pair_with_snapshot(const struct planner *p, struct fm_reset_step *s)
 {
-	const struct fm_reset_saved *saved = find_saved(p, s->block);
+	const struct fm_reset_saved *saved = fmi_registry_named(&p->saved, s->block);
 
 	s->due = 0;
 	if (!saved) {
@@ -178,14 +198,19 @@ static void leave_snapshot(struct fm_reset_step *s)
 
 static void override(const struct planner *p, struct fm_reset_step *s)
 {
-	const char *what;
+	const enum fm_reset_kind kind = p->r->kind;
+	const char *what = "override";
 	const struct fm_reset_rule *rule =
-		fmi_reset_find_rule(p->r, s->block, s->role, p->overwrite, &what);
+		fmi_reset_rules_find(&p->rules, s->block, s->role, kind, p->overwrite);
 
+	if (!rule) {
+		rule = fmi_reset_rules_find(&p->policy, s->block, s->role, kind, p->overwrite);
+		what = "policy";
+	}
 	if (!rule)
 		return;
 	/* What a snapshot has of non-volatile contents is a fact, which no rule changes. */
-	if (p->r->kind == FM_RESET_SNAPSHOT && rule->action != FM_RESET_REFUSE &&
+	if (kind == FM_RESET_SNAPSHOT && rule->action != FM_RESET_REFUSE &&
 	    (fm_role_nonvolatile(s->role) || s->action == FM_RESET_REFUSE))
 		return;
 	s->action = rule->action;
@@ -244,7 +269,7 @@ static int decide(const struct planner *p, struct fm_reset_step *s)
 	else if (cell->action == FM_RESET_LOAD && !streamed)
 		leave_snapshot(s);
 	override(p, s);
-	if (is_sanitized(p, s->block))
+	if (fmi_registry_named(&p->sanitize, s->block))
 		sanitize(p, s);
 	else if (nonvolatile && (fmi_reset_destroys(s->action) || s->action == FM_RESET_RELOAD))
 		refuse(s, "non-volatile: destroyed only when sanitize names it");
@@ -291,13 +316,10 @@ static unsigned shown_backing(const struct fm_block *block)
 
 static unsigned backing_of(const struct planner *p, const struct fm_block *block)
 {
-	const char *name = fm_block_name(block);
+	const struct fm_reset_backing *told =
+		fmi_registry_named(&p->backings, fm_block_name(block));
 
-	for (size_t i = 0; *name && i < p->r->nbackings; i++) {
-		if (!strcmp(p->r->backings[i].block, name))
-			return p->r->backings[i].is;
-	}
-	return shown_backing(block);
+	return told ? told->is : shown_backing(block);
 }
 
 /* Encrypted ranges: nothing but giving the pages back ends what they held. */
@@ -470,12 +492,36 @@ static void settle_request(struct planner *p)
 	}
 }
 
+/* The plan that p->r asks for. */
+static int make(struct planner *p, struct fm_error *err)
+{
+	struct fm_block *block = NULL;
+	int rc = check_request(p, err);
+
+	if (rc)
+		return rc;
+	p->plan = calloc(1, sizeof(*p->plan));
+	if (p->plan) {
+		p->plan->kind = p->r->kind;
+		p->plan->cause = p->r->cause;
+		p->plan->overwrite_sources = who_asks(p);
+		p->overwrite = p->plan->overwrite_sources != 0;
+	}
+	rc = p->plan ? 0 : FM_ERR_NOMEM;
+	while (!rc && (block = fm_machine_next_block(p->machine, FM_WALK_ALL, block)))
+		rc = plan_block(p, block);
+	if (rc)
+		return fm_error_set(err, rc, 0, "%s: reset plan: out of memory",
+				    fm_machine_name(p->machine));
+	settle_request(p);
+	return 0;
+}
+
 int fm_reset_plan(struct fm_reset_plan **out, struct fm_machine *machine,
 		  const struct fm_reset_request *request, struct fm_error *err)
 {
 	struct fm_reset_request r;
 	struct planner p = { .r = &r, .machine = machine };
-	struct fm_block *block;
 	int rc = fmi_config_copy(&r, sizeof(r), request, "fm_reset_request", err);
 
 	if (rc)
@@ -483,26 +529,15 @@ int fm_reset_plan(struct fm_reset_plan **out, struct fm_machine *machine,
 	if (!out || !machine)
 		return fm_error_set(err, FM_ERR_ARG, 0, "fm_reset_plan: %s is NULL",
 				    out ? "machine" : "out");
-	rc = check_request(&p, err);
+	rc = make(&p, err);
+	fmi_reset_rules_drop(&p.rules);
+	fmi_reset_rules_drop(&p.policy);
+	fmi_registry_clear(&p.sanitize, NULL);
+	fmi_registry_clear(&p.saved, NULL);
+	fmi_registry_clear(&p.backings, NULL);
 	if (rc)
-		return rc;
-	p.plan = calloc(1, sizeof(*p.plan));
-	if (p.plan) {
-		p.plan->kind = r.kind;
-		p.plan->cause = r.cause;
-		p.plan->overwrite_sources = who_asks(&p);
-		p.overwrite = p.plan->overwrite_sources != 0;
-	}
-	rc = p.plan ? 0 : FM_ERR_NOMEM;
-	for (block = fm_machine_next_block(machine, FM_WALK_ALL, NULL); block && !rc;
-	     block = fm_machine_next_block(machine, FM_WALK_ALL, block))
-		rc = plan_block(&p, block);
-	if (rc) {
 		fm_reset_plan_free(p.plan);
-		return fm_error_set(err, rc, 0, "%s: reset plan: out of memory",
-				    fm_machine_name(machine));
-	}
-	settle_request(&p);
-	*out = p.plan;
-	return 0;
+	else
+		*out = p.plan;
+	return rc;
 }

@@ -5,6 +5,8 @@
 
 #include <firmem/reset.h>
 
+#include "devices/registry.h"
+
 /* A cell of the matrix. */
 struct fmi_reset_cell {
 	enum fm_reset_action action;
@@ -25,13 +27,26 @@ static inline bool fmi_reset_destroys(enum fm_reset_action action)
 	       action == FM_RESET_REBUILD;
 }
 
-/* Are the rules sound, for the blocks that the machine has? FM_ERR_ARG, _NOT_FOUND, _EXISTS. */
-int fmi_reset_check_rules(const struct fm_machine *machine, const char *what,
-			  const struct fm_reset_rule *rules, size_t count, struct fm_error *err);
-/* The rule that decides, or NULL; *what is "override" or "policy". */
-const struct fm_reset_rule *fmi_reset_find_rule(const struct fm_reset_request *r, const char *block,
-						enum fm_role role, bool overwrite,
-						const char **what);
+/* The rules of one rank, by what they are about. Zeros: none. */
+struct fmi_reset_rules {
+	const char *what; /* they are called in messages */
+	const struct fm_reset_rule *rules;
+	struct fmi_registry blocks; /* of struct fmi_reset_subject */
+	struct fmi_reset_subject *roles;
+};
+
+/*
+ * Check them, also against the blocks that the machine has. FM_ERR_ARG, _NOT_FOUND, _EXISTS, _NOMEM. To be
+ * dropped in any case. `rules` are borrowed.
+ */
+int fmi_reset_rules_take(struct fmi_reset_rules *x, const struct fm_machine *machine,
+			 const char *what, const struct fm_reset_rule *rules, size_t count,
+			 struct fm_error *err);
+void fmi_reset_rules_drop(struct fmi_reset_rules *x);
+/* The rule that decides, by the block's name before its role, or NULL. */
+const struct fm_reset_rule *fmi_reset_rules_find(const struct fmi_reset_rules *x, const char *block,
+						 enum fm_role role, enum fm_reset_kind kind,
+						 bool overwrite);
 
 /* The device of the machine that can reload the block's contents, or NULL. */
 struct fm_dev *fmi_reset_reloader(const struct fm_machine *machine, const struct fm_block *block);

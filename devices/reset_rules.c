@@ -2,8 +2,8 @@
 /* Overrides: which rules make sense, which contradict, and which one decides. */
 #include "devices/reset_private.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <stdint.h>
+#include <stdlib.h>
 
 #define ALL_KINDS ((1u << FM_RESET_COUNT) - 1)
 
@@ -12,15 +12,14 @@ static unsigned kinds_of(const struct fm_reset_rule *rule)
 	return rule->kinds ? rule->kinds : ALL_KINDS;
 }
 
-/* "rules[3] (block \"ram\", zero)" */
-static const char *tell(const char *what, size_t index, const struct fm_reset_rule *rule,
-			char text[128])
+static const char *subject_of(const struct fm_reset_rule *rule)
 {
-	snprintf(text, 128, "%s[%zu] (%s \"%.63s\", %s)", what, index,
-		 rule->block ? "block" : "role",
-		 rule->block ? rule->block : fm_role_name(rule->role),
-		 fm_reset_action_name(rule->action));
-	return text;
+	return rule->block ? rule->block : fm_role_name(rule->role);
+}
+
+static const char *noun_of(const struct fm_reset_rule *rule)
+{
+	return rule->block ? "block" : "role";
 }
 
 static int check_fields(const char *what, size_t i, const struct fm_reset_rule *rule,
@@ -80,7 +79,6 @@ static int check_rule(const struct fm_machine *machine, const char *what, size_t
 {
 	enum fm_role role = rule->role;
 	const char *expected;
-	char text[128];
 	int rc = check_fields(what, i, rule, err);
 
 	if (rc)
@@ -96,51 +94,29 @@ static int check_rule(const struct fm_machine *machine, const char *what, size_t
 	}
 	expected = misfit(rule, role);
 	if (expected)
-		return fm_error_set(err, FM_ERR_ARG, 0, "%s: expected %s",
-				    tell(what, i, rule, text), expected);
+		return fm_error_set(err, FM_ERR_ARG, 0,
+				    "%s[%zu].action: \"%s\" for %s \"%.63s\", expected %s", what, i,
+				    fm_reset_action_name(rule->action), noun_of(rule),
+				    subject_of(rule), expected);
 	return 0;
 }
 
-static bool same_subject(const struct fm_reset_rule *a, const struct fm_reset_rule *b)
+/* --- an index of them ---------------------------------------------------------------------- */
+
+/* A block or a role, and for each reset the first rule that is about it: an index, or NO_RULE. */
+struct fmi_reset_subject {
+	size_t rule[FM_RESET_COUNT][2];
+};
+
+#define NO_RULE SIZE_MAX
+
+static void say_nothing(struct fmi_reset_subject *s)
 {
-	if (a->block && b->block)
-		return !strcmp(a->block, b->block);
-	return !a->block && !b->block && a->role == b->role;
+	for (unsigned kind = 0; kind < FM_RESET_COUNT; kind++)
+		s->rule[kind][0] = s->rule[kind][1] = NO_RULE;
 }
 
-static bool contradict(const struct fm_reset_rule *a, const struct fm_reset_rule *b)
-{
-	bool meet =
-		a->when == b->when || a->when == FM_RESET_WHEN_ANY || b->when == FM_RESET_WHEN_ANY;
-
-	return meet && a->action != b->action && kinds_of(a) & kinds_of(b) && same_subject(a, b);
-}
-
-int fmi_reset_check_rules(const struct fm_machine *machine, const char *what,
-			  const struct fm_reset_rule *rules, size_t count, struct fm_error *err)
-{
-	if (count && !rules)
-		return fm_error_set(err, FM_ERR_ARG, 0, "%s is NULL, expected %zu rules", what,
-				    count);
-	for (size_t i = 0; i < count; i++) {
-		int rc = check_rule(machine, what, i, &rules[i], err);
-
-		if (rc)
-			return rc;
-		for (size_t n = 0; n < i; n++) {
-			char a[128], b[128];
-
-			if (contradict(&rules[n], &rules[i]))
-				return fm_error_set(err, FM_ERR_EXISTS, 0,
-						    "%s contradicts %s, expected one action",
-						    tell(what, i, &rules[i], a),
-						    tell(what, n, &rules[n], b));
-		}
-	}
-	return 0;
-}
-
-static bool applies(const struct fm_reset_rule *rule, enum fm_reset_kind kind, bool overwrite)
+static bool applies(const struct fm_reset_rule *rule, unsigned kind, bool overwrite)
 {
 	if (!(kinds_of(rule) >> kind & 1))
 		return false;
@@ -148,35 +124,95 @@ static bool applies(const struct fm_reset_rule *rule, enum fm_reset_kind kind, b
 	       (rule->when == FM_RESET_WHEN_OVERWRITE) == overwrite;
 }
 
-/* In one list: by the block's name, else by its role. */
-static const struct fm_reset_rule *find(const struct fm_reset_rule *rules, size_t count,
-					const char *block, enum fm_role role,
-					enum fm_reset_kind kind, bool overwrite)
+/* NULL: out of memory. */
+static struct fmi_reset_subject *subject(struct fmi_reset_rules *x,
+					 const struct fm_reset_rule *rule)
 {
-	const struct fm_reset_rule *by_role = NULL;
+	struct fmi_reset_subject *s;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!applies(&rules[i], kind, overwrite))
-			continue;
-		if (rules[i].block && !strcmp(rules[i].block, block))
-			return &rules[i];
-		if (!rules[i].block && rules[i].role == role)
-			by_role = &rules[i];
-	}
-	return by_role;
+	if (!rule->block)
+		return &x->roles[rule->role];
+	s = fmi_registry_named(&x->blocks, rule->block);
+	if (s)
+		return s;
+	s = malloc(sizeof(*s));
+	if (!s)
+		return NULL;
+	say_nothing(s);
+	if (!fmi_registry_add(&x->blocks, s, rule->block))
+		return s;
+	free(s);
+	return NULL;
 }
 
-const struct fm_reset_rule *fmi_reset_find_rule(const struct fm_reset_request *r, const char *block,
-						enum fm_role role, bool overwrite,
-						const char **what)
+/* Rules of one rank that are about the same reset of the same memory say the same. */
+static int take_rule(struct fmi_reset_rules *x, size_t i, struct fm_error *err)
 {
-	const struct fm_reset_rule *rule =
-		find(r->rules, r->nrules, block, role, r->kind, overwrite);
+	const struct fm_reset_rule *rule = &x->rules[i];
+	struct fmi_reset_subject *s = subject(x, rule);
+	size_t other = NO_RULE;
 
-	*what = "override";
-	if (!rule) {
-		rule = find(r->policy, r->npolicy, block, role, r->kind, overwrite);
-		*what = "policy";
+	if (!s)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", x->what);
+	for (unsigned n = 0; n < 2 * FM_RESET_COUNT; n++) {
+		size_t *at = &s->rule[n / 2][n % 2];
+
+		if (!applies(rule, n / 2, n % 2))
+			continue;
+		if (*at == NO_RULE)
+			*at = i;
+		else if (x->rules[*at].action != rule->action && *at < other)
+			other = *at;
 	}
-	return rule;
+	if (other == NO_RULE)
+		return 0;
+	return fm_error_set(
+		err, FM_ERR_EXISTS, 0,
+		"%s[%zu].action: \"%s\" for %s \"%.63s\" contradicts \"%s\" of %s[%zu], "
+		"expected one action",
+		x->what, i, fm_reset_action_name(rule->action), noun_of(rule), subject_of(rule),
+		fm_reset_action_name(x->rules[other].action), x->what, other);
+}
+
+int fmi_reset_rules_take(struct fmi_reset_rules *x, const struct fm_machine *machine,
+			 const char *what, const struct fm_reset_rule *rules, size_t count,
+			 struct fm_error *err)
+{
+	int rc = 0;
+
+	*x = (struct fmi_reset_rules){ .what = what, .rules = rules };
+	if (!count)
+		return 0;
+	if (!rules)
+		return fm_error_set(err, FM_ERR_ARG, 0, "%s is NULL, expected %zu rules", what,
+				    count);
+	x->roles = malloc(FM_ROLE_COUNT * sizeof(*x->roles));
+	if (!x->roles)
+		return fm_error_set(err, FM_ERR_NOMEM, 0, "%s: out of memory", what);
+	for (unsigned role = 0; role < FM_ROLE_COUNT; role++)
+		say_nothing(&x->roles[role]);
+	for (size_t i = 0; !rc && i < count; i++) {
+		rc = check_rule(machine, what, i, &rules[i], err);
+		if (!rc)
+			rc = take_rule(x, i, err);
+	}
+	return rc;
+}
+
+void fmi_reset_rules_drop(struct fmi_reset_rules *x)
+{
+	fmi_registry_clear(&x->blocks, free);
+	free(x->roles);
+}
+
+const struct fm_reset_rule *fmi_reset_rules_find(const struct fmi_reset_rules *x, const char *block,
+						 enum fm_role role, enum fm_reset_kind kind,
+						 bool overwrite)
+{
+	const struct fmi_reset_subject *s = fmi_registry_named(&x->blocks, block);
+	size_t at = s ? s->rule[kind][overwrite] : NO_RULE;
+
+	if (at == NO_RULE && x->roles)
+		at = x->roles[role].rule[kind][overwrite];
+	return at == NO_RULE ? NULL : &x->rules[at];
 }

@@ -141,6 +141,7 @@ struct fm_reset_request {
 	size_t nsaved;
 	const struct fm_reset_backing *backings; /* of blocks that are not what they show */
 	size_t nbackings;
+	const char *policy_name; /* what messages call `policy`; NULL: "policy" */
 };
 
 /* --- the plan ----------------------------------------------------------------------------- */
@@ -175,8 +176,8 @@ struct fm_reset_plan {
  * Decide. Changes nothing; of the guest's memory only the request byte of blocks of role ppi is read. A
  * refused reset is a plan too, whose steps say why. *out is the caller's, to fm_reset_plan_free(); it
  * refers to the machine's blocks. FM_ERR_ARG (a field of the request, or a rule that makes no sense:
- * named), FM_ERR_NOT_FOUND (no block of that name), FM_ERR_EXISTS (two rules of one rank contradict:
- * both named), FM_ERR_NOMEM. One thread at a time for a machine; does not block; allocates.
+ * named), FM_ERR_NOT_FOUND (no block of that name), FM_ERR_EXISTS (two rules of one rank contradict,
+ * or two of `saved` are about one block: both named), FM_ERR_NOMEM. One thread at a time for a machine; does not block; allocates.
  */
 FM_API int fm_reset_plan(struct fm_reset_plan **out, struct fm_machine *machine,
 			 const struct fm_reset_request *request, struct fm_error *err);

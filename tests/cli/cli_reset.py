@@ -260,47 +260,73 @@ class Policy:
         assert found["as_planned"]
 
     def what_is_wrong_with_it_is_named(self):
+        """File, place, value, what was expected."""
         write("a.dtb", tree(MEMORY))
+        keep = {"role": "ram", "action": "keep"}
         for content, expected in (
-                (b"{", r"policy.json: line 1: "),
-                (b"[]", "policy: expected an object"),
-                ({"rule": []}, '"rule" is no key'),
-                ({"rules": {}}, "rules: expected an array"),
-                ({"rules": [1]}, r"rules\[0\]: expected an object"),
-                ({"rules": [{"rule": 1}]}, r'rules\[0\]: "rule" is no key'),
-                ({"rules": [{"action": "keep"}]}, r"rules\[0\].block: expected either"),
+                (b"{", "line 1: .*"),
+                (b'{"rules": [], "rules": []}', "line 1: duplicate object key.*"),
+                (b"[]", r"\[\], expected an object"),
+                ({"rule": []}, "rule: is no key of it, expected rules, snapshot or .*"),
+                ({"rules": {}}, "rules: {}, expected an array"),
+                ({"rules": [1]}, r"rules\[0\]: 1, expected an object"),
+                ({"rules": [keep, {"rule": 1}]},
+                 r"rules\[1\].rule: is no key of it, expected block, role, action, .*"),
+                ({"rules": [{"action": "keep"}]},
+                 r"rules\[0\].block: is missing, expected that or role"),
                 ({"rules": [{"role": "ram", "block": "x", "action": "keep"}]},
-                 r"rules\[0\].block: expected either"),
+                 r'rules\[0\].role: "ram", expected it without block, or block alone'),
                 ({"rules": [{"role": "rom", "action": "keep"}, {"role": "sram", "action": "keep"}]},
-                 r'rules\[1\].role: "sram", expected a role'),
-                ({"rules": [{"role": "ram"}]}, r'rules\[0\].action: "", expected keep'),
-                ({"rules": [{"role": "ram", "action": "wipe"}]}, r'action: "wipe", expected keep'),
-                ({"rules": [{"role": "ram", "action": "unplug"}]}, "expected role virtio-mem"),
-                ({"rules": [{"role": 1, "action": "keep"}]}, r"rules\[0\].role: expected text"),
-                ({"rules": [{"role": "ram", "action": "keep", "kinds": []}]}, "array of kinds"),
-                ({"rules": [{"role": "ram", "action": "keep", "kinds": ["warm"]}]},
-                 'kinds: "warm", expected power-on'),
-                ({"rules": [{"role": "ram", "action": "keep", "memory_overwrite": 1}]},
-                 "memory_overwrite: expected true or false"),
-                ({"rules": [{"block": "x", "action": "keep"}]},
-                 r'policy\[0\].block: "x", expected a block of Test'),
-                ({"rules": [{"role": "ram", "action": "keep"}, {"role": "ram", "action": "zero"}]},
-                 r'policy\[1\] \(role "ram", zero\) contradicts policy\[0\]'),
-                ({"snapshot": [{"block": "x", "carried": True}]}, 'snapshot: "x", expected a block'),
-                ({"snapshot": [{"carried": True}]}, r"snapshot\[0\].block: expected the name"),
-                ({"snapshot": [{"block": "memory@40000000"}]}, "expected carried, or a digest"),
-                ({"snapshot": [{"block": "x", "digest": "0G"}]}, 'digest: "0G", expected hexa'),
-                ({"snapshot": [{"block": "x", "digest": "012"}]}, 'digest: "012", expected hexa'),
-                ({"snapshot": [{"block": "x", "carried": 1}]}, "carried: expected true or false"),
-                ({"host_devices_reset": 1}, "host_devices_reset: expected true or false")):
+                 r'rules\[1\].role: "sram", expected a role.*'),
+                ({"rules": [{"role": "ram"}]}, r"rules\[0\].action: is missing, expected keep.*"),
+                ({"rules": [keep, {"role": "ram", "action": "wipe"}]},
+                 r'rules\[1\].action: "wipe", expected keep.*'),
+                ({"rules": [{"role": "ram", "action": "unplug"}]},
+                 r'rules\[0\].action: "unplug" for role "ram", expected role virtio-mem or dimm'),
+                ({"rules": [{"role": "ram", "action": "acknowledge"}]},
+                 r'rules\[0\].action: "acknowledge" for role "ram", expected another action.*'),
+                ({"rules": [{"role": 1, "action": "keep"}]}, r"rules\[0\].role: 1, expected text"),
+                ({"rules": [{"role": "a" * 100, "action": "keep"}]},
+                 r'rules\[0\].role: "a{75}..., expected a role.*'),
+                ({"rules": [{**keep, "kinds": []}]}, r"rules\[0\].kinds: \[\], expected an array .*"),
+                ({"rules": [{**keep, "kinds": "s3"}]},
+                 r'rules\[0\].kinds: "s3", expected an array .*'),
+                ({"rules": [{**keep, "kinds": ["s3", "warm"]}]},
+                 r'rules\[0\].kinds\[1\]: "warm", expected power-on.*'),
+                ({"rules": [{**keep, "memory_overwrite": 1}]},
+                 r"rules\[0\].memory_overwrite: 1, expected true or false"),
+                ({"rules": [keep, {"block": "x", "action": "keep"}]},
+                 r'rules\[1\].block: "x", expected a block of Test'),
+                ({"rules": [keep, {"role": "ram", "action": "zero"}]},
+                 r'rules\[1\].action: "zero" for role "ram" contradicts "keep" of rules\[0\], '
+                 "expected one action"),
+                ({"snapshot": [{"block": "x", "carried": True}]},
+                 r'snapshot\[0\].block: "x", expected a block of Test'),
+                ({"snapshot": [{"carried": True}]},
+                 r"snapshot\[0\].block: is missing, expected the name of a block"),
+                ({"snapshot": [{"block": "memory@40000000"}]},
+                 r'snapshot\[0\].carried: false for "memory@40000000", .*, expected true, or .*'),
+                ({"snapshot": [{"block": "memory@40000000", "carried": True}] * 2},
+                 r'snapshot\[1\].block: "memory@40000000" is that of snapshot\[0\], expected one .*'),
+                ({"snapshot": [{"block": "x", "digest": "0G"}]},
+                 r'snapshot\[0\].digest: "0G", expected hexa.*'),
+                ({"snapshot": [{"block": "x", "digest": "012"}]},
+                 r'snapshot\[0\].digest: "012", expected hexa.*'),
+                ({"snapshot": [{"block": "x", "carried": 1}]},
+                 r"snapshot\[0\].carried: 1, expected true or false"),
+                ({"host_devices_reset": 1}, "host_devices_reset: 1, expected true or false")):
             if isinstance(content, bytes):
                 write("policy.json", content)
             else:
                 policy(content)
             for verb in ("plan", "test"):
-                refused(f"policy.json: .*{expected}" if not isinstance(content, bytes)
-                        else expected, "reset", verb, "--dtb", "a.dtb", "--kind", "system",
-                        "--policy", "policy.json")
+                refused(f"^firmem: policy.json: {expected}$", "reset", verb, "--dtb", "a.dtb",
+                        "--kind", "system", "--policy", "policy.json")
+
+    def what_is_wrong_elsewhere_is_not_blamed_on_it(self):
+        write("a.dtb", tree(MEMORY))
+        refused('^firmem: a.dtb: sanitize: "nv", expected a block of Test', "reset", "plan", "--dtb",
+                "a.dtb", "--kind", "system", "--sanitize", "nv", "--policy", policy({}))
 
 
 class Lies:

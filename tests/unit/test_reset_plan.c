@@ -264,10 +264,13 @@ static void two_rules_of_one_rank_that_contradict_are_both_named(void **state)
 
 	add(m, "ram", FM_ROLE_RAM, FM_BACKING_ANON);
 	plan_fails(m, REQUEST(.rules = rules, .nrules = 3), FM_ERR_EXISTS,
-		   "rules[2] (block \"ram\", zero) contradicts rules[0] (block \"ram\", keep)");
+		   "rules[2].action: \"zero\" for block \"ram\" contradicts \"keep\" of rules[0], "
+		   "expected one action");
 	/* Also where another kind of reset is asked for: a policy is wrong as a whole. */
 	plan_fails(m, REQUEST(.kind = FM_RESET_SYSTEM, .policy = rules, .npolicy = 3),
-		   FM_ERR_EXISTS, "policy[2]");
+		   FM_ERR_EXISTS, "policy[2].action");
+	plan_fails(m, REQUEST(.policy = rules, .npolicy = 3, .policy_name = "site"), FM_ERR_EXISTS,
+		   "of site[0]");
 	/* Two that never meet, two that agree, and two of different rank are fine. */
 	rules[0].kinds = KIND(FM_RESET_SYSTEM);
 	assert_int_equal(
@@ -316,6 +319,10 @@ static void a_snapshot_needs_non_volatile_contents_carried_or_attested(void **st
 	const struct fm_reset_rule load = { .block = "nv",
 					    .kinds = KIND(FM_RESET_SNAPSHOT),
 					    .action = FM_RESET_LOAD };
+	const struct fm_reset_saved two[] = {
+		{ .block = "nv", .carried = true },
+		{ .block = "nv", .digest = digest, .digest_len = 1 }
+	};
 	struct fm_machine *m = machine_make();
 	struct fm_reset_plan *plan;
 
@@ -344,7 +351,13 @@ static void a_snapshot_needs_non_volatile_contents_carried_or_attested(void **st
 	assert_int_equal(action_of(m, "nv", &r), FM_RESET_KEEP);
 	r.nrules = 0;
 	saved.digest = NULL;
-	plan_fails(m, &r, FM_ERR_ARG, "\"nv\": expected carried, or a digest");
+	plan_fails(m, &r, FM_ERR_ARG,
+		   "snapshot[0].carried: false for \"nv\", which has no digest, expected true");
+	r.saved = two;
+	r.nsaved = 2;
+	plan_fails(m, &r, FM_ERR_EXISTS, "snapshot[1].block: \"nv\" is that of snapshot[0]");
+	r.saved = &saved;
+	r.nsaved = 1;
 	saved.block = "mv";
 	plan_fails(m, &r, FM_ERR_NOT_FOUND, "\"mv\"");
 	fm_machine_free(m);
@@ -499,7 +512,7 @@ static void what_the_host_says_of_a_backing_counts_instead_of_what_the_block_sho
 	is.is = FM_RESET_BACKING_HOST_DEVICE;
 	assert_int_equal(action_of(m, "ram", &r), FM_RESET_KEEP);
 	is.block = "rom";
-	plan_fails(m, &r, FM_ERR_NOT_FOUND, "backings: \"rom\"");
+	plan_fails(m, &r, FM_ERR_NOT_FOUND, "backings[0].block: \"rom\"");
 	fm_machine_free(m);
 }
 

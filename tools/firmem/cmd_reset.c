@@ -126,6 +126,7 @@ static bool prepare(struct run *run)
 	if (!reset_machine_read(&run->machine, r->dtb))
 		return false;
 	run->request.policy = run->policy.rules;
+	run->request.policy_name = RESET_POLICY_RULES;
 	run->request.npolicy = run->policy.nrules;
 	run->request.saved = run->policy.saved;
 	run->request.nsaved = run->policy.nsaved;
@@ -143,7 +144,8 @@ static enum status perform(struct run *run, bool test)
 	enum status status;
 
 	if (fm_reset_plan(&plan, run->machine.machine, &run->request, &err))
-		return complain("%s: %s", run->r->policy ? run->r->policy : run->r->dtb, err.msg);
+		return complain("%s: %s", reset_policy_says(err.msg) ? run->r->policy : run->r->dtb,
+				err.msg);
 	if (test) {
 		bool asked = plan->overwrite_sources != 0;
 

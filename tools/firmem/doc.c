@@ -107,6 +107,28 @@ const struct doc *doc_nth(const struct doc *array, size_t n)
 	return (const struct doc *)json_array_get(of(array), n);
 }
 
+size_t doc_count(const struct doc *array)
+{
+	return json_array_size(of(array));
+}
+
+const char *doc_brief(const struct doc *value, char text[DOC_BRIEF])
+{
+	char *all = out_need(json_dumps(of(value), JSON_COMPACT | JSON_ENCODE_ANY));
+	size_t len = strlen(all);
+
+	if (len >= DOC_BRIEF) {
+		len = DOC_BRIEF - 4;
+		/* Not within a character. */
+		while (((unsigned char)all[len] & 0xc0) == 0x80)
+			len--;
+		strcpy(all + len, "...");
+	}
+	strcpy(text, all);
+	free(all);
+	return text;
+}
+
 bool doc_is_array(const struct doc *value)
 {
 	return json_is_array(of(value));

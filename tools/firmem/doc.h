@@ -35,6 +35,7 @@ struct doc *doc_parse(const void *bytes, size_t len, char why[160]);
 /* Borrowed; NULL where there is none. */
 const struct doc *doc_get(const struct doc *object, const char *key);
 const struct doc *doc_nth(const struct doc *array, size_t n);
+size_t doc_count(const struct doc *array);
 bool doc_is_array(const struct doc *value);
 bool doc_is_object(const struct doc *value);
 /* The object's n-th key, in the order of the text; NULL behind the last. */
@@ -45,5 +46,8 @@ bool doc_bool(const struct doc *value, bool *out);
 const char *doc_text(const struct doc *value);
 /* False where it is no integer of 0 or more. */
 bool doc_number(const struct doc *value, uint64_t *out);
+/* The value as JSON, for messages; what is too long ends in "...". Returns `text`. */
+#define DOC_BRIEF 80
+const char *doc_brief(const struct doc *value, char text[DOC_BRIEF]);
 
 #endif

@@ -7,6 +7,10 @@
 
 #include <firmem/reset.h>
 
+/* The keys of its lists; messages of fm_reset_plan() about them begin so. */
+#define RESET_POLICY_RULES "rules"
+#define RESET_POLICY_SNAPSHOT "snapshot"
+
 struct reset_policy {
 	struct doc *doc; /* owns the names */
 	struct fm_reset_rule *rules;
@@ -18,6 +22,8 @@ struct reset_policy {
 
 /* False after a complaint that names the file and the place in it. */
 bool reset_policy_read(struct reset_policy *p, const char *path);
+/* Is the message of fm_reset_plan() about the file's lists? */
+bool reset_policy_says(const char *message);
 void reset_policy_free(struct reset_policy *p);
 
 #endif
