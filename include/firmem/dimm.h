@@ -117,8 +117,8 @@ struct fm_dimm_config {
  * view, or nothing happens. On success the machine owns block and device, until fm_dimm_release().
  *
  * FM_ERR_ARG (a field), FM_ERR_EXISTS (the id or the slot is taken: by whom; the block is the machine's
- * already), FM_ERR_BUSY (no slot is free; a device of the machine uses the block; it or the device is another machine's), FM_ERR_RANGE (no such
- * slot or node; the address leaves the region; no gap is large enough; over the maximum), FM_ERR_OVERLAP
+ * already), FM_ERR_BUSY (no slot is free; a device of the machine uses the block; the block or the device
+ * is another machine's), FM_ERR_RANGE (no such slot or node; the address leaves the region; no gap is large enough; over the maximum), FM_ERR_OVERLAP
  * (with which DIMM or window), FM_ERR_STATE (the calling thread is between fm_space_begin() and commit),
  * FM_ERR_NOMEM. The message names the field, its value and what was expected.
  */

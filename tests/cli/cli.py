@@ -94,7 +94,10 @@ def flash(width=4, reg=pairs(0, 0x4000000, 0x4000000, 0x4000000)):
 
 
 def tree(*nodes, model=b"Test\0", **root):
-    """A blob whose root has these nodes: (name, {property: bytes}); `root`: its further properties."""
+    """
+    A blob whose root has these nodes: (name, {property: bytes}), with a list of children as the third where
+    there are some; `root`: its further properties.
+    """
     structure, strings = b"", b""
 
     def begin(name):
@@ -111,8 +114,12 @@ def tree(*nodes, model=b"Test\0", **root):
     structure += begin("")
     structure += properties({"#address-cells": cells(2), "#size-cells": cells(2), "model": model,
                              **root})
-    for name, given in nodes:
-        structure += begin(name) + properties(given) + cells(2)
+
+    def node(name, given, children=()):
+        return begin(name) + properties(given) + b"".join(node(*c) for c in children) + cells(2)
+
+    for one in nodes:
+        structure += node(*one)
     structure += cells(2, 9)
     start = 40 + 16
     end = start + len(structure)

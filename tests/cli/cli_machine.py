@@ -27,9 +27,10 @@ def device(compatible, address, length):
     return (f"x@{address:x}", {"compatible": compatible + b"\0", "reg": pairs(address, length)})
 
 
-def virt(*nodes, cpus=1):
-    """A tree that says it is of QEMU's virt."""
-    return write("a.dtb", tree(*nodes, *((f"cpu@{i}", {"device_type": b"cpu\0"}) for i in range(cpus)),
+def virt(*nodes, cpus=1, cpu_map=True):
+    """A tree that says it is of QEMU's virt; without cpu_map of 6.1 or older."""
+    cpu = [(f"cpu@{i}", {"device_type": b"cpu\0"}) for i in range(cpus)]
+    return write("a.dtb", tree(*nodes, ("cpus", {}, cpu + [("cpu-map", {})] * cpu_map),
                                compatible=b"linux,dummy-virt\0"))
 
 
@@ -167,13 +168,57 @@ class Mtree:
         assert [r["name"] for r in nv] == ["nvdimm0"], nv
 
     def redistributors_fill_their_regions_in_turn(self):
-        for cpus, expected in ((1, [("0x80a0000", "0x80bffff", "0")]),
-                               (3, [("0x80a0000", "0x80fffff", "0")]),
-                               (5, [("0x80a0000", "0x80fffff", "0"),
-                                    ("0x4000000000", "0x400003ffff", "1")])):
-            virt(GIC3, cpus=cpus)
+        one = (GIC3[0], {**GIC3[1], "reg": GIC3[1]["reg"][:32]})
+        for node, cpus, expected in ((one, 1, [("0x80a0000", "0x80bffff", "0")]),
+                                     (one, 3, [("0x80a0000", "0x80fffff", "0")]),
+                                     (GIC3, 5, [("0x80a0000", "0x80fffff", "0"),
+                                                ("0x4000000000", "0x400003ffff", "1")])):
+            virt(node, cpus=cpus)
             found = [(r[0], r[1], r[3][-2]) for r in ranges() if "redist" in r[3]]
             assert found == expected, (cpus, found)
+
+    def a_gic_of_version_4_has_larger_redistributors(self):
+        four = ("--machine", "virt,gic-version=4")
+        virt(GIC3, cpus=3)
+        assert [r[:2] for r in ranges(*four) if "redist" in r[3]] == [
+            ("0x80a0000", "0x80dffff"), ("0x4000000000", "0x400007ffff")]
+        # Version 3 would have room for all of them in the first region, and QEMU would tell of no other.
+        refused("a.dtb: /intc: reg: 2 regions of redistributors for 3 CPUs of GICv3, expected fewer, "
+                "or --machine with gic-version=4", "machine", "mtree", "--dtb", "a.dtb")
+        for cpus, expected in ((1, "GICv4, expected fewer"), (8, "GICv4, expected room for all")):
+            virt(GIC3, cpus=cpus)
+            refused(f"regions of redistributors for {cpus} CPUs of {expected}$", "machine", "mtree",
+                    "--dtb", "a.dtb", *four)
+
+    def older_types_have_less(self):
+        virt(MEMORY, GIC3, ("pcie", PCI), cpus=5, cpu_map=False)
+        for verb in ("ramblock", "mtree"):
+            refused("a.dtb: has no /cpus/cpu-map, so it is of virt-6.1 or older, expected --machine",
+                    "machine", verb, "--dtb", "a.dtb")
+        for kind, windows, its in (("virt-6.1", True, False), ("virt-6.0", False, False)):
+            text = show("mtree", "--machine", kind)
+            assert ("gpex_mmio_window" in text, "its-sysmem" in text) == (windows, its), text
+        virt(MEMORY, GIC3, ("pcie", PCI), cpus=5)
+        assert "gpex_mmio_window" in show("mtree") and "its-sysmem" in show("mtree")
+
+    def memory_tags_are_a_32nd_of_memory(self):
+        virt(MEMORY, ("secram", {"device_type": b"memory\0", "reg": pairs(0xe000000, 0x1000000),
+                                 "status": b"disabled\0", "secure-status": b"okay\0"}), cpus=2)
+        views = {v["root"]: v for v in shown("mtree", "--machine=virt,mte=on")["flatviews"]}
+        assert views["tag-memory"]["address_spaces"] == [
+            {"name": f"cpu-tag-memory-{i}", "root": "tag-memory"} for i in range(2)]
+        assert [(r["start"], r["end"], r["name"]) for r in views["secure-tag-memory"]["ranges"]] == [
+            ("0x700000", "0x77ffff", "mach-virt.secure-tag"), ("0x2000000", "0x23fffff", "mach-virt.tag")]
+        found = [(r["name"], r["total"]) for r in
+                 shown("ramblock", "--machine=virt,mte=on")["ramblocks"] if r["name"].endswith("tag")]
+        assert found == [("mach-virt.tag", "0x400000"), ("mach-virt.secure-tag", "0x80000")], found
+        assert "tag" not in show("mtree") and "tag" not in show("ramblock")
+
+    def pci_devices_may_bypass_the_smmu(self):
+        smmu = device(b"arm,smmu-v3", 0x9050000, 0x20000)
+        for node, expected in ((PCI, 0), ({**PCI, "iommu-map": cells(0, 1, 0, 0x10000)}, 2)):
+            virt(smmu, ("pcie", node))
+            assert show("mtree").count('AS "smmuv3') == expected, show("mtree")
 
     def a_secure_world_has_a_view_of_its_own(self):
         virt(MEMORY, ("secram", {"device_type": b"memory\0", "reg": pairs(0xe000000, 0x1000000),
@@ -205,7 +250,7 @@ class Memdev:
     def the_json_has_the_members_of_qmp(self):
         virt(MEMORY)
         assert shown("memdev")["memdevs"] == [{
-            "id": "mach-virt.ram", "size": 134217728, "merge": True, "dump": True,
+            "id": "mach-virt.ram", "size": "0x8000000", "merge": True, "dump": True,
             "prealloc": False, "share": False, "reserve": True, "policy": "default",
             "host-nodes": []}]
 
@@ -239,19 +284,28 @@ class Devices:
             'Memory device [virtio-pmem]: "virtio-pmem0"\n  memaddr: 0x140000000\n'
             "  size: 16777216\n  memdev: /objects/virtio-pmem0\n"), show("memory-devices", dtb=dtb)
 
+    def an_address_of_64_bits_is_what_it_is(self):
+        """QMP's integers are signed: there it would be negative."""
+        for gpa in (1 << 53 | 0x1000, 1 << 63, (1 << 64) - 0x1000):
+            write("a.dtb", tree(memory("d", b"dimm", reg=pairs(gpa, 0x1000))))
+            assert shown("memory-devices")["memory_devices"][0]["data"]["addr"] == hex(gpa)
+            assert f"  addr: {gpa:#x}\n" in show("memory-devices")
+            row = shown("mtree")["flatviews"][0]["ranges"][0]
+            assert (row["start"], row["end"]) == (hex(gpa), hex(gpa + 0xfff)), row
+
     def the_json_has_the_members_of_qmp(self):
         write("a.dtb", tree(memory("d", b"dimm", reg=pairs(0x10000, 0x1000)),
                             memory("vm", b"virtio-mem", reg=pairs(0x20000, 0x1000)),
                             memory("hidden", b"virtio-pmem", size=cells(0x1000))))
         assert shown("memory-devices")["memory_devices"] == [
             {"type": "dimm", "data": {
-                "id": "d", "addr": 0x10000, "slot": 0, "node": 0, "size": 4096,
+                "id": "d", "addr": "0x10000", "slot": 0, "node": 0, "size": "0x1000",
                 "memdev": "/objects/d", "hotplugged": False, "hotpluggable": True}},
             {"type": "virtio-mem", "data": {
-                "id": "vm", "memaddr": 0x20000, "node": 0, "size": 4096, "max-size": 4096,
+                "id": "vm", "memaddr": "0x20000", "node": 0, "size": "0x1000", "max-size": "0x1000",
                 "memdev": "/objects/vm"}},
             {"type": "virtio-pmem", "data": {
-                "id": "hidden", "memaddr": None, "size": 4096, "memdev": "/objects/hidden"}}]
+                "id": "hidden", "memaddr": None, "size": "0x1000", "memdev": "/objects/hidden"}}]
         assert "\n  memaddr: hidden\n" in show("memory-devices")
 
     def slots_are_told_where_the_tree_has_some(self):
@@ -262,7 +316,7 @@ class Devices:
         node[1]["numa-node-id"] = cells(1)
         write("a.dtb", tree(slots, node))
         assert shown("memory-devices")["memory_devices"] == [{"type": "dimm", "data": {
-            "id": "d", "addr": 0x100000000, "slot": 3, "node": 1, "size": 0x400000,
+            "id": "d", "addr": "0x100000000", "slot": 3, "node": 1, "size": "0x400000",
             "memdev": "/objects/d", "hotplugged": False, "hotpluggable": False}}]
 
     def a_machine_without_any_prints_nothing(self):
@@ -327,6 +381,34 @@ class Lies:
         for options in (["--memdev", "x"], ["--pci", "none"], ["--no-acpi"]):
             refused(f"{options[0]}: the names are the tree's, expected it with QEMU's only",
                     "machine", "ramblock", "--dtb", "a.dtb", *options)
+
+    def machines_that_cannot_be(self):
+        virt(MEMORY)
+        for text, expected in (("", "expected something"), ("q35", '"q35", expected virt-2.8 to'),
+                               ("virt-2.7", '"virt-2.7", expected'), ("virt-6.20", '"virt-6.20", exp'),
+                               ("virt,", '"", expected gic-version=2, 3 or 4'),
+                               ("virt,gic-version=5", '"gic-version=5", expected gic-version=2, 3'),
+                               ("virt,mte", '"mte", expected'), ("virt,mte=yes", '"mte=yes", expected'),
+                               ("virt,secure=on", "the tree tells the rest"),
+                               ("virt,gic-version=4", "gic-version=4: a.dtb has no GICv3 node"),
+                               ("virt-6.1", "a.dtb has a /cpus/cpu-map, expected virt-6.2 or newer")):
+            for verb in ("ramblock", "mtree"):
+                refused(f"--machine: .*{expected}", "machine", verb, "--dtb", "a.dtb", "--machine", text)
+        refused("--machine: no such option", "machine", "memdev", "--dtb", "a.dtb", "--machine", "virt")
+        write("a.dtb", tree(MEMORY))
+        refused("--machine: the names are the tree's", "machine", "mtree", "--dtb", "a.dtb", "--machine",
+                "virt")
+
+    def what_is_not_told_right_is_not_told(self):
+        virt(MEMORY, memory("vm", b"virtio-mem", reg=pairs(0x90000000, 0x1000)))
+        refused('a.dtb: block "vm" has role virtio-mem, whose name in QEMU is not told here, expected '
+                "--names tree", "machine", "ramblock", "--dtb", "a.dtb")
+        virt(MEMORY, ("iommu@8", {"compatible": b"virtio,pci-iommu\0"}))
+        refused("a.dtb: has a virtio-iommu, .*, expected none, or --names tree", "machine", "mtree",
+                "--dtb", "a.dtb")
+        for name in ("VGA", "ivshmem-plain", "virtio-mem-pci:4K"):
+            refused(f'--pci: "{name.split(":")[0]}" has memory or an address space of its own', "machine",
+                    "ramblock", "--dtb", "a.dtb", "--pci", f"e1000,{name}")
 
     def pci_devices_that_cannot_be(self):
         virt(MEMORY)

@@ -94,6 +94,32 @@ MACHINES = [
     Machine("highmem=off", "virt,highmem=off", *A57, "-m", "1G"),
     Machine("virt-7.0", "virt-7.0,gic-version=3", *A57),
     Machine("virt-6.2", "virt-6.2,gic-version=3", *A57),
+    *(Machine(f"virt-{v}, GICv{gic}", f"virt-{v},gic-version={gic}", *A57, "-bios", EFI, needs=[EFI],
+              ours={"machine": f"virt-{v},gic-version={gic}"})
+      for v in ("6.1", "6.0", "5.2", "4.1", "3.0", "2.12", "2.8") for gic in (2, 3)),
+    Machine("GICv4", "virt,gic-version=4,virtualization=on", *A57,
+            ours={"machine": "virt,gic-version=4"}),
+    Machine("GICv4 two regions", "virt,gic-version=4,virtualization=on", *A57, "-smp", "100",
+            ours={"machine": "virt,gic-version=4"}),
+    Machine("GICv4 of virt-6.1", "virt-6.1,gic-version=4,virtualization=on", *A57, "-smp", "100",
+            ours={"machine": "virt-6.1,gic-version=4"}),
+    Machine("GICv4 of max", "virt,gic-version=max,virtualization=on", "-cpu", "max", "-smp", "4",
+            ours={"machine": "virt,gic-version=4"}),
+    Machine("MTE", "virt,mte=on", "-cpu", "max", "-m", "1G", "-smp", "3",
+            ours={"machine": "virt,mte=on"}),
+    Machine("MTE, secure", "virt,mte=on,secure=on", "-cpu", "max", "-m", "129M",
+            ours={"machine": "virt,mte=on"}),
+    Machine("MTE, NUMA, odd size", "virt,mte=on", "-cpu", "max", "-m", "16400K", "-smp", "2",
+            "-object", "memory-backend-ram,id=n0,size=8M", "-object",
+            "memory-backend-ram,id=n1,size=8208K", "-numa", "node,memdev=n0,cpus=0", "-numa",
+            "node,memdev=n1,cpus=1", ours={"memdev": "n0,n1", "machine": "virt,mte=on"}),
+    Machine("nvdimm=on", "virt,nvdimm=on", *A57, ours={"machine": "virt,nvdimm=on"}),
+    Machine("nvdimm=on acpi=off", "virt,nvdimm=on,acpi=off", *A57, "-bios", EFI, needs=[EFI],
+            ours={"machine": "virt,nvdimm=on", "no-acpi": None}),
+    Machine("SMMU that PCI bypasses", "virt,iommu=smmuv3,default-bus-bypass-iommu=on", *A57),
+    Machine("ROMs of other names", "virt", *A57, "-nic", "none", "-device", "e1000-82545em", "-device",
+            "ne2k_pci", "-device", "virtio-net-pci-non-transitional",
+            ours={"pci": "e1000-82545em:256K,ne2k_pci:256K,virtio-net-pci-non-transitional:256K"}),
     Machine("secure", "virt,secure=on", *A57, "-m", "1G", "-smp", "2"),
     Machine("secure, GICv3", "virt,secure=on,gic-version=3", *A57, "-nodefaults",
             ours=NONE),
@@ -137,8 +163,8 @@ MACHINES = [
 
 # The monitor's command, and the verb and options of ours that have to tell the same.
 ASKED = {
-    "ramblock": ("info ramblock", ("pci", "memdev", "no-acpi")),
-    "mtree": ("info mtree -f", ("pci", "memdev")),
+    "ramblock": ("info ramblock", ("pci", "memdev", "no-acpi", "machine")),
+    "mtree": ("info mtree -f", ("pci", "memdev", "machine")),
     "memdev": ("info memdev", ("memdev",)),
     "memory-devices": ("info memory-devices", ()),
 }
@@ -146,17 +172,20 @@ ASKED = {
 
 def made_up(rng, n):
     """A machine, by chance; what it consists of is its name."""
-    gic = rng.choice((None, 2, 3, 3))
-    cpus = rng.choice((1, 1, 2, 3, 8)) if gic != 3 else rng.choice((1, 2, 7, 122, 123, 124, 300))
+    gic = rng.choice((None, 2, 3, 3, 4))
+    cpus = rng.choice((1, 1, 2, 3, 8) if gic not in (3, 4) else (1, 2, 7, 60, 61, 62, 122, 123, 124, 300))
     said = {"gic-version": gic, "its": rng.choice((None, "off")) if gic == 3 else None,
             "secure": rng.choice((None, None, "on")), "acpi": rng.choice((None, None, None, "off")),
-            "virtualization": rng.choice((None, None, "on")),
-            "iommu": rng.choice((None, None, "smmuv3")),
-            "highmem": rng.choice((None, None, "off")) if cpus < 123 else None}
-    machine = "virt" + "".join(f",{key}={value}" for key, value in said.items() if value)
+            "virtualization": "on" if gic == 4 else rng.choice((None, None, "on")),
+            "iommu": rng.choice((None, None, "smmuv3")), "mte": rng.choice((None, None, None, "on")),
+            "highmem": rng.choice((None, None, "off")) if cpus < 61 else None}
+    kind = rng.choice(("virt", "virt", "virt-7.1", "virt-6.1", "virt-6.0", "virt-4.2", "virt-2.9"))
+    machine = kind + "".join(f",{key}={value}" for key, value in said.items() if value)
     size = rng.randrange(8, 2048 if said["highmem"] else 5000)
-    qemu = [*A57, "-smp", str(cpus), "-m", f"{size}M", "-nic", "none"]
-    ours, firmware = {}, rng.choice(("none", "bios", "pflash", "both"))
+    cpus = min(cpus, 255 if kind == "virt-2.9" else cpus)
+    qemu = ["-cpu", "max" if said["mte"] else "cortex-a57", "-smp", str(cpus), "-m", f"{size}M", "-nic", "none"]
+    ours = {"machine": kind + "".join(f",{key}={said[key]}" for key in ("gic-version", "mte") if said[key])}
+    firmware = rng.choice(("none", "bios", "pflash", "both"))
     if said["acpi"]:
         ours["no-acpi"] = None
     if firmware == "bios":
@@ -176,7 +205,9 @@ def made_up(rng, n):
                                       ",romfile=")]
         pci.append(device + (f":{rom}" if rom else ""))
     ours["pci"] = ",".join(pci) or "none"
-    dimms = rng.randrange(4) if firmware != "none" and not said["acpi"] and not said["highmem"] else 0
+    # What lets QEMU start with DIMMs.
+    plain = not (said["acpi"] or said["highmem"] or said["mte"] or kind == "virt-2.9")
+    dimms = rng.randrange(4) if firmware != "none" and plain else 0
     if dimms:
         qemu[qemu.index("-m") + 1] += ",slots=8,maxmem=32G"
         nvdimm = rng.random() < 0.5

@@ -51,6 +51,14 @@ struct doc *doc_make_number(uint64_t number)
 	return made(json_integer((json_int_t)number));
 }
 
+struct doc *doc_make_hex(uint64_t number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)number);
+	return doc_make_text(text);
+}
+
 struct doc *doc_make_bool(bool value)
 {
 	return made(json_boolean(value));

@@ -18,7 +18,8 @@ struct doc *doc_make_object(void);
 struct doc *doc_make_array(void);
 /* Bytes that are no UTF-8 become '?'. */
 struct doc *doc_make_text(const char *text);
-struct doc *doc_make_number(uint64_t number); /* below 2^63 */
+struct doc *doc_make_number(uint64_t number); /* below 2^53 */
+struct doc *doc_make_hex(uint64_t number);    /* text: "0x40000000" */
 struct doc *doc_make_bool(bool value);
 struct doc *doc_make_null(void);
 /* Owned by the object or array from then on. */

@@ -14,6 +14,7 @@ struct property {
 	const char *key;
 	enum {
 		PROPERTY_ADDRESS,
+		PROPERTY_SIZE, /* bytes */
 		PROPERTY_NUMBER,
 		PROPERTY_TEXT,
 		PROPERTY_BOOL
@@ -102,9 +103,9 @@ static void describe(const struct machine_read *m, const struct fm_block *block,
 		add_number(d, "slot", p.slot);
 	if (role != FM_ROLE_VIRTIO_PMEM)
 		add_number(d, "node", p.node);
-	add_number(d, "size", p.len);
+	add(d, (struct property){ "size", PROPERTY_SIZE, p.len, NULL });
 	if (role == FM_ROLE_VIRTIO_MEM)
-		add_number(d, "max-size", p.len);
+		add(d, (struct property){ "max-size", PROPERTY_SIZE, p.len, NULL });
 	add(d, (struct property){ "memdev", PROPERTY_TEXT, 0, d->memdev });
 	if (slotted) {
 		add_bool(d, "hotplugged", p.hotplugged);
@@ -138,7 +139,9 @@ static struct doc *property_doc(const struct property *p)
 		return doc_make_bool(p->number != 0);
 	if (p->kind == PROPERTY_TEXT)
 		return doc_make_text(p->text);
-	return p->text ? doc_make_null() : doc_make_number(p->number);
+	if (p->text)
+		return doc_make_null();
+	return p->kind == PROPERTY_NUMBER ? doc_make_number(p->number) : doc_make_hex(p->number);
 }
 
 static struct doc *device_doc(const struct device *d)
@@ -189,7 +192,8 @@ static const char help_text[] =
 	"DIMMs, NVDIMMs, virtio-mem and virtio-pmem, in the form of \"info memory-devices\" of QEMU 7.2.\n"
 	"QEMU's own trees have none of them: docs/machines.md says how a tree tells of one, and of slots;\n"
 	"without slots a DIMM's slot is its place in the tree. No output: the machine has none.\n"
-	"With --json the members of an entry are those of QMP's query-memory-devices.\n"
+	"With --json the members of an entry are those of QMP's query-memory-devices; addresses and sizes\n"
+	"are \"0x...\", as in all of our JSON.\n"
 	"\n"
 	"Examples:\n"
 	"  dtc -O dtb -o q35.dtb examples/machines/x86-q35.dts\n"

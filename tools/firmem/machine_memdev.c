@@ -89,7 +89,7 @@ static struct doc *memdev_doc(const struct memdev *d)
 	struct doc *o = doc_make_object();
 
 	doc_put(o, "id", doc_make_text(d->id));
-	doc_put(o, "size", doc_make_number(d->size));
+	doc_put(o, "size", doc_make_hex(d->size));
 	doc_put(o, "merge", doc_make_bool(d->merge));
 	doc_put(o, "dump", doc_make_bool(true));
 	doc_put(o, "prealloc", doc_make_bool(false));
@@ -123,7 +123,8 @@ static const char help_text[] =
 	"The memory that RAM, DIMMs and persistent memory are made of on the host, in the form of \"info\n"
 	"memdev\" of QEMU 7.2. \"share\" is what the tree says of it (firmem,shared, or a backing that is\n"
 	"always shared); nothing is preallocated or bound to a node of the host here.\n"
-	"With --json the members of an entry are those of QMP's query-memdev.\n"
+	"With --json the members of an entry are those of QMP's query-memdev; a size is \"0x...\", as in\n"
+	"all of our JSON.\n"
 	"\n"
 	"Examples:\n"
 	"  firmem machine memdev --dtb virt.dtb\n"

@@ -109,7 +109,8 @@ static bool add_memory(const struct machine_read *m, struct fm_space *space, str
 		add_space(v, v->root, "%s", fm_space_name(space));
 	for (unsigned i = 0; m->qemu && i < m->virt.cpus; i++)
 		add_space(v, v->root, normal ? "cpu-memory-%u" : "cpu-secure-memory-%u", i);
-	if (m->qemu && normal && m->virt.gicv3)
+	/* its=off leaves the space. */
+	if (m->qemu && normal && m->virt.gicv3 && m->virt.version >= QEMU_VIRT_ITS)
 		add_space(v, v->root, "gicv3-its-sysmem");
 	return fill(m, space, v);
 }
@@ -141,17 +142,50 @@ static void add_qemu(const struct qemu_virt *virt, struct views *views)
 	add_space(v, "bus master container", "gpex-root");
 	for (size_t i = 0; i < virt->npci; i++)
 		add_space(v, "bus master container", "%s", virt->pci[i].name);
-	for (size_t i = 0; virt->smmu && i <= virt->npci; i++)
+	for (size_t i = 0; virt->smmu && virt->iommu_map && i <= virt->npci; i++)
 		add_smmu(views, (unsigned)i * 8, i);
+}
+
+static void tag_range(struct view *v, uint64_t first, uint64_t len, const char *name)
+{
+	v->ranges[v->nranges++] = (struct range){
+		.first = first, .last = first + (len - 1), .type = "ram", .name = name
+	};
+}
+
+/* Where the CPUs of a world find memory tags; the secure one has those of both. */
+static void add_tags(const struct machine_read *m, bool secure, struct views *views)
+{
+	uint64_t first, len;
+	struct view *v;
+
+	if (!m->virt.mte)
+		return;
+	v = more(views);
+	v->root = secure ? "secure-tag-memory" : "tag-memory";
+	for (unsigned i = 0; i < m->virt.cpus; i++)
+		add_space(v, v->root, "cpu-tag-memory-%u", i);
+	v->ranges = out_need(calloc(2, sizeof(*v->ranges)));
+	if (secure && machine_tags(m, true, &first, &len))
+		tag_range(v, first, len, "mach-virt.secure-tag");
+	if (machine_tags(m, false, &first, &len))
+		tag_range(v, first, len, "mach-virt.tag");
 }
 
 static bool collect(const struct machine_read *m, struct views *views)
 {
 	struct fm_space *space;
 
+	if (m->qemu && m->virt.virtio_iommu) {
+		complain("%s: has a virtio-iommu, whose address spaces are not told here, expected "
+			 "none, or --names tree",
+			 m->dtb);
+		return false;
+	}
 	fm_machine_foreach_space (m->machine, space) {
 		if (!add_memory(m, space, views))
 			return false;
+		add_tags(m, space != fm_machine_next_space(m->machine, NULL), views);
 	}
 	if (m->qemu)
 		add_qemu(&m->virt, views);
@@ -198,26 +232,18 @@ static void put_text(const struct views *views)
 	}
 }
 
-static struct doc *hex(uint64_t number)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)number);
-	return doc_make_text(text);
-}
-
 static struct doc *range_doc(const struct range *r)
 {
 	struct doc *o = doc_make_object();
 
-	doc_put(o, "start", hex(r->first));
-	doc_put(o, "end", hex(r->last));
+	doc_put(o, "start", doc_make_hex(r->first));
+	doc_put(o, "end", doc_make_hex(r->last));
 	doc_put(o, "priority",
 		r->priority < 0 ? doc_make_null() : doc_make_number((uint64_t)r->priority));
 	doc_put(o, "type", doc_make_text(r->type));
 	doc_put(o, "nonvolatile", doc_make_bool(r->nonvolatile));
 	doc_put(o, "name", doc_make_text(r->name));
-	doc_put(o, "offset", hex(r->off));
+	doc_put(o, "offset", doc_make_hex(r->off));
 	return o;
 }
 
@@ -286,7 +312,7 @@ enum status machine_mtree_run(int argc, char **argv)
 		.command = "machine mtree",
 		.summary = "Show a machine's address spaces as QEMU's \"info mtree -f\" does.",
 		.text = help_text,
-		.options = MACHINE_MEMDEV | MACHINE_PCI,
+		.options = MACHINE_MEMDEV | MACHINE_PCI | MACHINE_TYPE,
 		.show = show,
 	};
 

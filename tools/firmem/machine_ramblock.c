@@ -76,6 +76,18 @@ static void add_blocks(const struct machine_read *m, struct rows *rows)
 	}
 }
 
+static void add_tags(const struct machine_read *m, bool secure, const char *name, struct rows *rows)
+{
+	struct fm_ramblock *r;
+	uint64_t first, len;
+
+	if (!machine_tags(m, secure, &first, &len))
+		return;
+	r = more(rows);
+	r->name = name;
+	r->used = r->total = (len + (PAGE_SIZE - 1)) / PAGE_SIZE * PAGE_SIZE;
+}
+
 /* "0000:00:01.0/virtio-net-pci.rom": devices in slots from 1 on. */
 static void add_roms(const struct qemu_virt *virt, struct rows *rows)
 {
@@ -84,9 +96,7 @@ static void add_roms(const struct qemu_virt *virt, struct rows *rows)
 
 		if (!virt->pci[i].rom)
 			continue;
-		if (asprintf(&rows->roms[i], "0000:00:%02zx.0/%s.rom", i + 1, virt->pci[i].name) <
-		    0)
-			out_need(NULL);
+		rows->roms[i] = qemu_virt_rom_name(virt, i);
 		r = more(rows);
 		r->name = rows->roms[i];
 		r->used = r->total = virt->pci[i].rom;
@@ -117,6 +127,24 @@ static void add_tables(struct rows *rows)
 	}
 }
 
+/* QEMU calls the blocks of PCI devices by their slots, which a node of ours does not tell. */
+static bool is_known(const struct machine_read *m)
+{
+	struct fm_block *block;
+
+	fm_machine_foreach_block (m->machine, FM_WALK_MEMORY_DEVICES, block) {
+		enum fm_role role = fm_block_role(block);
+
+		if (role != FM_ROLE_VIRTIO_MEM && role != FM_ROLE_VIRTIO_PMEM)
+			continue;
+		complain("%s: block \"%s\" has role %s, whose name in QEMU is not told here, "
+			 "expected --names tree",
+			 m->dtb, fm_block_name(block), fm_role_name(role));
+		return false;
+	}
+	return true;
+}
+
 /* The rows, placed; false after a complaint. */
 static bool collect(const struct machine_read *m, struct rows *rows)
 {
@@ -126,7 +154,11 @@ static bool collect(const struct machine_read *m, struct rows *rows)
 		if (!fm_machine_ramblocks(m->machine, &rows->row, &rows->count, &err))
 			return true;
 	} else {
+		if (!is_known(m))
+			return false;
 		add_blocks(m, rows);
+		add_tags(m, true, "mach-virt.secure-tag", rows);
+		add_tags(m, false, "mach-virt.tag", rows);
 		if (m->virt.pcie)
 			add_roms(&m->virt, rows);
 		if (m->virt.fw_cfg && !m->virt.no_acpi)
@@ -213,7 +245,8 @@ static const char help_text[] =
 	"Examples:\n"
 	"  qemu-system-aarch64 -M virt,dumpdtb=virt.dtb -cpu cortex-a57 -m 1G\n"
 	"  firmem machine ramblock --dtb virt.dtb\n"
-	"  firmem machine ramblock --dtb virt.dtb --pci none     # QEMU's -nic none\n";
+	"  firmem machine ramblock --dtb virt.dtb --pci none     # QEMU's -nic none\n"
+	"  firmem machine ramblock --dtb virt.dtb --machine virt,mte=on\n";
 
 static bool show(struct machine_read *m)
 {
@@ -235,7 +268,7 @@ enum status machine_ramblock_run(int argc, char **argv)
 		.summary =
 			"Show the blocks of a machine's memory as QEMU's \"info ramblock\" does.",
 		.text = help_text,
-		.options = MACHINE_MEMDEV | MACHINE_PCI | MACHINE_ACPI,
+		.options = MACHINE_MEMDEV | MACHINE_PCI | MACHINE_ACPI | MACHINE_TYPE,
 		.show = show,
 	};
 

@@ -37,6 +37,7 @@ size_t machine_read_options(struct machine_read *m, unsigned which, struct args_
 {
 	size_t n = 0;
 
+	m->which = which;
 	options[n++] =
 		(struct args_option){ "dtb",   ARGS_TEXT, "FILE", "the machine's device tree blob",
 				      &m->dtb, true };
@@ -67,6 +68,13 @@ size_t machine_read_options(struct machine_read *m, unsigned which, struct args_
 		options[n++] = (struct args_option){ "no-acpi", ARGS_FLAG, NULL,
 						     "QEMU's machine was started with acpi=off",
 						     &m->no_acpi };
+	if (which & MACHINE_TYPE)
+		options[n++] =
+			(struct args_option){ "machine", ARGS_TEXT, "TYPE[,KEY=VALUE...]",
+					      "QEMU's type of machine, needed for virt-6.1 and\n"
+					      "older, and gic-version=4, mte=on, nvdimm=on,\n"
+					      "which its tree does not tell; default virt",
+					      &m->type };
 	return n;
 }
 
@@ -135,6 +143,28 @@ bool machine_block_is_secure(const struct machine_read *m, const struct fm_block
 	const struct machine_block *b = find(m, block);
 
 	return b && b->secure;
+}
+
+/* Four bits for 16 bytes (Arm ARM, D8.2). */
+#define TAGGED 32u
+
+bool machine_tags(const struct machine_read *m, bool secure, uint64_t *first, uint64_t *len)
+{
+	uint64_t low = UINT64_MAX;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; m->virt.mte && i < m->nblocks; i++) {
+		const struct machine_block *b = &m->blocks[i];
+		uint64_t gpa = b->window ? fm_window_gpa(b->window) : 0;
+
+		if (b->secure != secure || !is_memory(b->block))
+			continue;
+		low = gpa < low ? gpa : low;
+		sum += fm_block_len(b->block);
+	}
+	*first = low / TAGGED;
+	*len = sum / TAGGED;
+	return sum != 0;
 }
 
 unsigned machine_block_declared(const struct machine_read *m, const struct fm_block *block)
@@ -269,7 +299,7 @@ static bool name_board(struct machine_read *m, const char *command)
 /* Is the tree of a machine whose names are asked for? False after a complaint. */
 static bool choose_names(struct machine_read *m, const char *command)
 {
-	bool told = m->memdev || m->pci || m->no_acpi;
+	bool told = m->memdev || m->pci || m->no_acpi || m->type;
 
 	m->qemu = m->names == NAMES_QEMU || (m->names == NAMES_AUTO && m->virt.is);
 	if (m->qemu && !m->virt.is) {
@@ -284,11 +314,12 @@ static bool choose_names(struct machine_read *m, const char *command)
 			 command,
 			 m->memdev ? "memdev"
 			 : m->pci  ? "pci"
+			 : m->type ? "machine"
 				   : "no-acpi");
 		return false;
 	}
 	m->virt.no_acpi = m->no_acpi;
-	return true;
+	return !m->qemu || !(m->which & MACHINE_TYPE) || qemu_virt_check(&m->virt, command, m->dtb);
 }
 
 static int build(struct machine_read *m, const void *blob, size_t len, struct fm_error *err)
@@ -348,6 +379,8 @@ bool machine_read(struct machine_read *m, const char *command)
 	bool ok;
 
 	if (!qemu_virt_pci(&m->virt, command, m->pci ? m->pci : "virtio-net-pci:256K"))
+		return false;
+	if (m->type && !qemu_virt_machine(&m->virt, command, m->type))
 		return false;
 	if (!input_read(m->dtb, TREE_MAX, &blob, &len))
 		return false;

@@ -19,6 +19,8 @@ struct machine_read {
 	unsigned names;
 	const char *pci;
 	const char *memdev;
+	const char *type; /* --machine */
+	unsigned which;   /* enum machine_options */
 	bool no_acpi;
 	/* What comes of it. */
 	struct fm_machine *machine;
@@ -34,9 +36,10 @@ enum machine_options {
 	MACHINE_MEMDEV = 1 << 0, /* the command has --memdev */
 	MACHINE_PCI = 1 << 1,
 	MACHINE_ACPI = 1 << 2,
+	MACHINE_TYPE = 1 << 3,
 };
 
-#define MACHINE_OPTIONS 6
+#define MACHINE_OPTIONS 7
 
 /* Options of the command, MACHINE_OPTIONS at most, those of `which` among them. How many. */
 size_t machine_read_options(struct machine_read *m, unsigned which, struct args_option *options);
@@ -63,6 +66,11 @@ const char *machine_block_name(const struct machine_read *m, const struct fm_blo
 bool machine_block_is_board(const struct machine_read *m, const struct fm_block *block);
 /* Does only the secure world see it? */
 bool machine_block_is_secure(const struct machine_read *m, const struct fm_block *block);
+/*
+ * The bytes of memory tags of one world (mte=on), a 32nd of its memory and as far in; false where it has
+ * none. 64 of them are no page: what a block of them has is rounded up.
+ */
+bool machine_tags(const struct machine_read *m, bool secure, uint64_t *first, uint64_t *len);
 /* What the tree says of its memory: enum fm_reset_backing_bit. */
 unsigned machine_block_declared(const struct machine_read *m, const struct fm_block *block);
 /* The lowest window of the machine's spaces that shows the block, or NULL. */

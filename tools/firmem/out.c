@@ -115,8 +115,6 @@ static char *print_value(enum out_kind kind, const struct out_value *v)
 
 static struct doc *doc_of_value(enum out_kind kind, const struct out_value *v)
 {
-	char hex[32];
-
 	if (v->absent)
 		return doc_make_null();
 	switch (kind) {
@@ -125,8 +123,7 @@ static struct doc *doc_of_value(enum out_kind kind, const struct out_value *v)
 	case OUT_ADDRESS:
 	case OUT_SIZE:
 	case OUT_COUNT:
-		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)v->number);
-		return doc_make_text(hex);
+		return doc_make_hex(v->number);
 	case OUT_NUMBER:
 		return doc_make_number(v->number);
 	case OUT_BOOL:

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tools/firmem/qemu_virt.h"
 
-#include "tools/firmem/args.h"
-#include "tools/firmem/out.h"
-
 #include <firmem/dimm.h>
 
 #include <stdio.h>
@@ -11,61 +8,6 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
-
-/* --- what the caller tells ----------------------------------------------------------------------- */
-
-#define ROM_MIN 4096u
-#define ROM_MAX (UINT64_C(1) << 30) /* our choice; QEMU's own limit is 2 GiB */
-
-static bool pci_one(struct qemu_virt *virt, const char *command, char *word)
-{
-	struct qemu_pci *pci = &virt->pci[virt->npci];
-	char *size = strchr(word, ':');
-	uint64_t rom = 0;
-	size_t len;
-
-	if (size)
-		*size++ = '\0';
-	len = strlen(word);
-	if (!len || len >= sizeof(pci->name)) {
-		complain("%s: --pci: name \"%s\", expected 1 to %zu bytes", command, word,
-			 sizeof(pci->name) - 1);
-		return false;
-	}
-	if (size && (!args_size(size, &rom) || !rom || rom > ROM_MAX)) {
-		complain("%s: --pci: %s: ROM size \"%s\", expected a number of bytes up to 1G",
-			 command, word, size);
-		return false;
-	}
-	memcpy(pci->name, word, len + 1);
-	/* An expansion ROM's BAR is a power of two (PCI Local Bus Specification 3.0, 6.2.5.2). */
-	while (rom & (rom - 1))
-		rom += rom & -rom;
-	/* And a block is whole pages. */
-	pci->rom = rom && rom < ROM_MIN ? ROM_MIN : rom;
-	virt->npci++;
-	return true;
-}
-
-bool qemu_virt_pci(struct qemu_virt *virt, const char *command, const char *text)
-{
-	char *copy = out_need(strdup(text));
-	char *rest = copy;
-	bool ok = true;
-	char *word;
-
-	virt->npci = 0;
-	while (ok && strcmp(text, "none") != 0 && (word = strsep(&rest, ","))) {
-		ok = virt->npci < QEMU_PCI_MAX;
-		if (ok)
-			ok = pci_one(virt, command, word);
-		else
-			complain("%s: --pci: more devices than expected: at most %d", command,
-				 QEMU_PCI_MAX);
-	}
-	free(copy);
-	return ok;
-}
 
 /* --- what the tree tells ------------------------------------------------------------------------- */
 
@@ -91,6 +33,18 @@ static int note(const struct fm_fdt_node *node, const char *compatible, bool *fl
 	return rc < 0 ? rc : 0;
 }
 
+static int learn_pci(const struct fm_fdt_node *node, struct qemu_virt *virt, struct fm_error *err)
+{
+	bool host = false;
+	int rc = note(node, "pci-host-ecam-generic", &host, err);
+
+	if (!rc)
+		rc = note(node, "virtio,pci-iommu", &virt->virtio_iommu, err);
+	virt->pcie |= host;
+	virt->iommu_map |= host && fm_fdt_node_has(node, "iommu-map");
+	return rc;
+}
+
 int qemu_virt_learn(const struct fm_fdt_node *node, void *ctx, struct fm_error *err)
 {
 	struct qemu_virt *virt = ctx;
@@ -98,6 +52,7 @@ int qemu_virt_learn(const struct fm_fdt_node *node, void *ctx, struct fm_error *
 
 	if (!strcmp(fm_fdt_node_path(node), "/"))
 		return note(node, "linux,dummy-virt", &virt->is, err);
+	virt->cpu_map |= !strcmp(fm_fdt_node_path(node), "/cpus/cpu-map");
 	rc = is_cpu(node, err);
 	if (rc > 0)
 		virt->cpus++;
@@ -108,7 +63,7 @@ int qemu_virt_learn(const struct fm_fdt_node *node, void *ctx, struct fm_error *
 	if (!rc)
 		rc = note(node, "arm,pl061", &virt->gpio, err);
 	if (!rc)
-		rc = note(node, "pci-host-ecam-generic", &virt->pcie, err);
+		rc = learn_pci(node, virt, err);
 	if (!rc)
 		rc = note(node, "qemu,fw-cfg-mmio", &virt->fw_cfg, err);
 	return rc;
@@ -155,8 +110,9 @@ static const struct region {
 #define NVDIMM_GPA UINT64_C(0x09090000)
 #define NVDIMM_LEN 4
 
-#define REDISTRIBUTOR \
-	UINT64_C(0x20000) /* bytes for each CPU (GICv3, 12.10: two frames of 64 KiB) */
+/* Bytes for each CPU: two frames of 64 KiB, or four (GICv3 and GICv4, 12.10). */
+#define REDISTRIBUTOR UINT64_C(0x20000)
+#define REDISTRIBUTOR_4 UINT64_C(0x40000)
 
 /* Registers that nobody asks here: reads are 0, writes nothing. */
 static const struct fm_dev_ops io_ops = {
@@ -214,30 +170,55 @@ static int build_region(const struct fm_fdt_node *node, struct fm_machine *machi
 	return add_region(machine, space, r->name, gpa + r->off, r->len ? r->len : len, err);
 }
 
+static int wrong_regions(const struct fm_fdt_node *node, const struct qemu_virt *virt, int count,
+			 const char *expected, struct fm_error *err)
+{
+	return fm_error_set(
+		err, FM_ERR_FORMAT, 0,
+		"%s: %s: reg: %d regions of redistributors for %u CPUs of GICv%d, expected "
+		"%s",
+		fm_fdt_node_source(node), fm_fdt_node_path(node), count - 1, virt->cpus,
+		virt->gicv4 ? 4 : 3, expected);
+}
+
 /* The first region of redistributors is filled before the next one gets any. */
 static int build_redistributors(const struct fm_fdt_node *node, struct fm_machine *machine,
 				struct fm_space *space, struct qemu_virt *virt,
 				struct fm_error *err)
 {
+	/* QEMU counts with what a GICv4 needs, and builds one with an ITS only. */
+	const uint64_t room = virt->gicv4 ? REDISTRIBUTOR_4 : REDISTRIBUTOR;
+	const uint64_t each = virt->version >= QEMU_VIRT_ITS ? room : REDISTRIBUTOR;
 	int count = fm_fdt_node_reg_count(node, err);
 	int rc = count < 0 ? count : 0;
 
 	virt->without_redistributor = virt->cpus;
-	for (int i = 1; !rc && i < count && virt->without_redistributor; i++) {
+	for (int i = 1; !rc && i < count; i++) {
 		uint64_t gpa, len, cpus;
 		char name[40];
 
+		/* QEMU tells of a region only where it has CPUs in it. */
+		if (!virt->without_redistributor)
+			return virt->cpus && virt->exact
+				       ? wrong_regions(node, virt, count,
+						       virt->gicv4 ? "fewer"
+								   : "fewer, or --machine "
+								     "with gic-version=4",
+						       err)
+				       : 0;
 		rc = fm_fdt_node_reg(node, (unsigned)i, &gpa, &len, err);
 		if (rc)
 			break;
-		cpus = len / REDISTRIBUTOR;
+		cpus = len / room;
 		if (cpus > virt->without_redistributor)
 			cpus = virt->without_redistributor;
 		snprintf(name, sizeof(name), "gicv3_redist_region[%u]", virt->redistributors++);
 		if (cpus)
-			rc = add_region(machine, space, name, gpa, cpus * REDISTRIBUTOR, err);
+			rc = add_region(machine, space, name, gpa, cpus * each, err);
 		virt->without_redistributor -= (unsigned)cpus;
 	}
+	if (!rc && virt->exact && count > 1 && virt->without_redistributor)
+		rc = wrong_regions(node, virt, count, "room for all", err);
 	return rc;
 }
 
@@ -260,8 +241,11 @@ static int build_pci_memory(struct fm_machine *machine, struct fm_space *space,
 }
 
 static int build_pci(const struct fm_fdt_node *node, struct fm_machine *machine,
-		     struct fm_space *space, struct fm_error *err)
+		     struct fm_space *space, const struct qemu_virt *virt, struct fm_error *err)
 {
+	/* What no device claims is no window of older types (QEMU, allow-unmapped-accesses). */
+	if (virt->version && virt->version <= 600)
+		return 0;
 	for (unsigned i = 0;; i++) {
 		struct fm_fdt_pci_range r;
 		int rc = fm_fdt_node_pci_range(node, i, &r, err);
@@ -300,7 +284,7 @@ static int build(const struct fm_fdt_node *node, struct fm_machine *machine, str
 	if (!rc && kind && !strcmp(kind, "arm,gic-v3"))
 		rc = build_redistributors(node, machine, space, virt, err);
 	if (!rc && kind && !strcmp(kind, "pci-host-ecam-generic"))
-		rc = build_pci(node, machine, space, err);
+		rc = build_pci(node, machine, space, virt, err);
 	return rc;
 }
 
@@ -345,16 +329,18 @@ static int add_everywhere(struct fm_machine *machine, const char *name, uint64_t
 
 int qemu_virt_rest(const struct qemu_virt *virt, struct fm_machine *machine, struct fm_error *err)
 {
-	bool nvdimm = has_role(machine, FM_ROLE_NVDIMM);
+	bool nvdimm = virt->nvdimm || has_role(machine, FM_ROLE_NVDIMM);
 	/* With firmware and ACPI the event device takes the place of the GPIO's power button. */
 	bool ged = !virt->gpio && virt->fw_cfg;
 	int rc = 0;
 
 	if (ged)
 		rc = add_everywhere(machine, "acpi-ged", GED_GPA, GED_LEN, err);
-	if (!rc && ged && (nvdimm || has_role(machine, FM_ROLE_DIMM) || fm_dimms_of(machine)))
+	if (!rc && ged &&
+	    (has_role(machine, FM_ROLE_NVDIMM) || has_role(machine, FM_ROLE_DIMM) ||
+	     fm_dimms_of(machine)))
 		rc = add_everywhere(machine, "acpi-mem-hotplug", HOTPLUG_GPA, HOTPLUG_LEN, err);
-	if (!rc && ged && nvdimm)
+	if (!rc && nvdimm && (ged || virt->nvdimm))
 		rc = add_everywhere(machine, "nvdimm-acpi-io", NVDIMM_GPA, NVDIMM_LEN, err);
 	return rc;
 }

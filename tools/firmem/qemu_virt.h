@@ -10,6 +10,8 @@
 
 #define QEMU_PCI_MAX 31 /* slots 1 to 31 of bus 0; slot 0 is the host bridge */
 #define QEMU_NAME 64
+#define QEMU_VIRT_ITS 602 /* the first version that has one under TCG */
+#define QEMU_ROM_NAME 32  /* with its NUL */
 
 struct qemu_pci {
 	char name[QEMU_NAME];
@@ -23,6 +25,11 @@ struct qemu_virt {
 	struct qemu_pci pci[QEMU_PCI_MAX];
 	size_t npci;
 	bool no_acpi;
+	unsigned version; /* of the machine's type: 602 is virt-6.2; 0: not told */
+	bool gicv4;
+	bool mte;
+	bool nvdimm;
+	bool exact; /* version and GIC are told: the tree has to fit */
 	/* Told by the tree. */
 	bool is; /* such a machine at all */
 	unsigned cpus;
@@ -31,6 +38,9 @@ struct qemu_virt {
 	bool gpio;
 	bool pcie;
 	bool fw_cfg;
+	bool cpu_map;      /* since virt-6.2 */
+	bool iommu_map;    /* the SMMU is before the PCI devices */
+	bool virtio_iommu; /* there is one */
 	/* While the machine is built: CPUs whose redistributor has no region yet, and regions. */
 	unsigned without_redistributor;
 	unsigned redistributors;
@@ -38,6 +48,15 @@ struct qemu_virt {
 
 /* "NAME[:ROM-SIZE],..." or "none" into `pci`. False after a complaint, which begins with `command`. */
 bool qemu_virt_pci(struct qemu_virt *virt, const char *command, const char *text);
+/* What QEMU calls the block of the option ROM of virt->pci[i]; malloc'd. */
+char *qemu_virt_rom_name(const struct qemu_virt *virt, size_t i);
+/* "TYPE[,KEY=VALUE...]", as of QEMU's -machine. False after a complaint. */
+bool qemu_virt_machine(struct qemu_virt *virt, const char *command, const char *text);
+/*
+ * Once the tree is learned: is it one of those that are told right? Without a version it is the newest.
+ * False after a complaint.
+ */
+bool qemu_virt_check(struct qemu_virt *virt, const char *command, const char *dtb);
 /* fm_fdt_visit()'s `visit`, with the struct as its ctx: learn what the tree tells. */
 int qemu_virt_learn(const struct fm_fdt_node *node, void *ctx, struct fm_error *err);
 /* Bindings for the machine's I/O regions; at most `room`. `virt` outlives the build. */
