@@ -233,21 +233,24 @@ static int grow(struct fm_eventlog *log, struct fm_error *err)
 	return 0;
 }
 
-/* Is the rest of the area unused: erased, or zero? */
-static bool at_end(const struct fm_eventlog *log, size_t at)
+/* Where the rest of the area is unused: erased, or zero. */
+static size_t used_len(const struct fm_eventlog *log)
 {
-	const uint8_t *rest = log->bytes + at;
-	size_t n = log->len - at;
+	size_t n = log->len;
+	uint8_t last = n ? log->bytes[n - 1] : 1;
 
-	return fmi_all_bytes(rest, n, 0xff) || fmi_all_bytes(rest, n, 0);
+	while ((!last || last == 0xff) && n && log->bytes[n - 1] == last)
+		n--;
+	return n;
 }
 
 static int parse(struct fm_eventlog *log, struct fm_error *err)
 {
-	size_t at = 0;
+	size_t at = 0, end = used_len(log);
 	int ret = take_spec_id(log, &at, err);
 
-	while (!ret && !at_end(log, at)) {
+	/* The last event may end in what looks unused. */
+	while (!ret && at < end) {
 		ret = grow(log, err);
 		if (!ret)
 			ret = take_event(log, &log->events[log->count], &at, err);

@@ -134,6 +134,26 @@ static void unused_room_ends_the_log(void **state)
 	assert_int_equal(parse(&log, end + 100, NULL), FM_ERR_FORMAT);
 }
 
+/* Each of them could be the start of unused room, which is not to be looked for again and again. */
+static void zeros_before_the_last_event_are_events(void **state)
+{
+	const size_t n = FM_EVENTLOG_EVENTS_MAX, each = 32;
+	uint8_t *old = calloc(n, each);
+	struct fm_eventlog *log;
+
+	assert_non_null(old);
+	old[4] = old[8] = 1; /* the first says which kind of log it is */
+	old[(n - 1) * each + 8] = 1;
+	assert_int_equal(fm_eventlog_parse(&log, NULL, old, n * each, NULL), 0);
+	assert_int_equal(fm_eventlog_count(log), n);
+	fm_eventlog_free(log);
+	old[(n - 1) * each + 8] = 0;
+	assert_int_equal(fm_eventlog_parse(&log, NULL, old, n * each, NULL), 0);
+	assert_int_equal(fm_eventlog_count(log), 1);
+	fm_eventlog_free(log);
+	free(old);
+}
+
 static void every_cut_is_an_error_or_ends_before_an_event(void **state)
 {
 	struct fm_eventlog *log;
@@ -346,6 +366,7 @@ int main(void)
 		cmocka_unit_test(events_extend_their_register_but_for_no_action),
 		cmocka_unit_test(pcr_0_starts_as_the_locality_that_was_logged),
 		cmocka_unit_test(unused_room_ends_the_log),
+		cmocka_unit_test(zeros_before_the_last_event_are_events),
 		cmocka_unit_test(every_cut_is_an_error_or_ends_before_an_event),
 		cmocka_unit_test(what_breaks_a_rule_is_refused),
 		cmocka_unit_test(a_log_of_a_tpm_1_2_replays_by_sha1),
