@@ -29,7 +29,7 @@ static void change(struct tape *t, uint8_t *image)
 static void check(const struct fm_tdvf *d, const uint8_t *image, size_t len)
 {
 	struct fm_tdx_config c = { .struct_size = sizeof(c), .firmware = image };
-	uint64_t pages = 0;
+	uint64_t pages = 0, extended = 0;
 	uint8_t out[48];
 
 	TAPE_CHECK(d->section_count <= FM_TDVF_SECTIONS_MAX && d->hob < d->section_count);
@@ -43,9 +43,10 @@ static void check(const struct fm_tdvf *d, const uint8_t *image, size_t len)
 		for (uint32_t k = 0; k < i; k++)
 			TAPE_CHECK(s->gpa + s->len <= d->sections[k].gpa ||
 				   d->sections[k].gpa + d->sections[k].len <= s->gpa);
-		pages += s->len / 4096;
+		pages += s->attrs & FM_TDVF_AUG ? 0 : s->len / 4096;
+		extended += s->attrs & FM_TDVF_EXTEND ? s->len / 4096 : 0;
 	}
-	TAPE_CHECK(pages <= FM_TDVF_PAGES_MAX);
+	TAPE_CHECK(pages <= FM_TDVF_PAGES_MAX && extended <= len / 4096 + FM_TDVF_EXTRA_MAX);
 	fm_tdx_hob(out, d, 0x10000000, NULL);
 	fm_tdx_cfv(out, d, image, len, NULL);
 	c.firmware_len = len;

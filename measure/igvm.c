@@ -25,7 +25,13 @@ struct launch {
 	struct fmi_snp snp;
 	struct fmi_tdx tdx;
 	struct fm_igvm_report report;
-	uint64_t pages;
+	uint64_t pages;    /* that were added */
+	uint64_t contents; /* of pages that were hashed */
+	unsigned area_count;
+	struct {
+		uint64_t len;
+		uint32_t index;
+	} areas[FM_IGVM_AREAS_MAX]; /* of parameters: those declared so far */
 };
 
 static int count_pages(struct launch *l, uint64_t n, struct fm_error *err)
@@ -36,6 +42,21 @@ static int count_pages(struct launch *l, uint64_t n, struct fm_error *err)
 	return fm_error_set(err, FM_ERR_SIZE, 0,
 			    "%s: 0x%" PRIx64 " pages so far, expected at most 0x%" PRIx64,
 			    l->file.name, l->pages, FM_IGVM_PAGES_MAX);
+}
+
+/* What takes time is not pages but what is in them, and headers may share it. */
+static int count_contents(struct launch *l, unsigned n, struct fm_error *err)
+{
+	uint64_t most = l->file.len / FMI_PAGE + FM_IGVM_EXTRA_MAX;
+
+	l->contents += n;
+	if (l->contents <= most)
+		return 0;
+	return fm_error_set(err, FM_ERR_SIZE, 0,
+			    "%s: contents of 0x%" PRIx64
+			    " pages are measured so far, expected at most 0x%" PRIx64
+			    ": as many as the file has room for, and 0x%" PRIx64,
+			    l->file.name, l->contents, most, FM_IGVM_EXTRA_MAX);
 }
 
 static int snp_page(struct launch *l, uint64_t gpa, const uint8_t *data, unsigned type,
@@ -62,6 +83,15 @@ static int page(struct launch *l, uint64_t gpa, const uint8_t *data, unsigned ty
 	return fmi_tdx_page(&l->tdx, true, !unmeasured, gpa, data, "page", err);
 }
 
+/* Are bytes hashed for pages of the header? Those of zeros once for all on SEV-SNP. */
+static bool has_contents(const struct launch *l, const struct fmi_igvm_header *h)
+{
+	if (fmi_le32(h->payload + 16) & FMI_IGVM_PAGE_UNMEASURED)
+		return false;
+	return l->c->platform == FM_IGVM_TDX ||
+	       (fmi_le32(h->payload + 12) && fmi_le16(h->payload + 20) == NORMAL);
+}
+
 static int page_data(struct launch *l, const struct fmi_igvm_header *h, struct fm_error *err)
 {
 	const uint8_t *p = h->payload;
@@ -72,6 +102,8 @@ static int page_data(struct launch *l, const struct fmi_igvm_header *h, struct f
 	if (flags & FMI_IGVM_SHARED && !(l->c->loader & FM_IGVM_MEASURE_SHARED))
 		return 0;
 	ret = count_pages(l, n, err);
+	if (!ret && has_contents(l, h))
+		ret = count_contents(l, n, err);
 	for (unsigned i = 0; !ret && i < n; i++)
 		ret = page(l, fmi_le64(p) + i * FMI_PAGE,
 			   off ? l->file.bytes + off + i * FMI_PAGE : NULL, fmi_le16(p + 20),
@@ -79,14 +111,12 @@ static int page_data(struct launch *l, const struct fmi_igvm_header *h, struct f
 	return ret;
 }
 
-/* The size of a parameter area, declared before `before`; 0: it is not. */
-static uint64_t area_len(const struct launch *l, uint32_t index, size_t before)
+/* The size of a parameter area that was declared; 0: it was not. */
+static uint64_t area_len(const struct launch *l, uint32_t index)
 {
-	struct fmi_igvm_header h;
-
-	for (size_t at = l->file.start; fmi_igvm_next(&l->file, &at, &h) && h.off < before;) {
-		if (h.type == FMI_IGVM_AREA && fmi_le32(h.payload + 8) == index)
-			return fmi_le64(h.payload);
+	for (unsigned i = 0; i < l->area_count; i++) {
+		if (l->areas[i].index == index)
+			return l->areas[i].len;
 	}
 	return 0;
 }
@@ -95,7 +125,7 @@ static int insert(struct launch *l, const struct fmi_igvm_header *h, struct fm_e
 {
 	uint64_t gpa = fmi_le64(h->payload);
 	uint32_t index = fmi_le32(h->payload + 12);
-	uint64_t len = area_len(l, index, h->off);
+	uint64_t len = area_len(l, index);
 	int ret;
 
 	if (!len || fmi_wraps(gpa, len))
@@ -120,21 +150,31 @@ static int vcpu(struct launch *l, const struct fmi_igvm_header *h, struct fm_err
 	/* TDX starts its vCPUs in a state of its own. */
 	if (l->c->platform != FM_IGVM_SNP)
 		return 0;
-	ret = fmi_digest_once(FM_DIGEST_SHA384, l->file.bytes + fmi_le32(p + 12), FMI_PAGE,
-			      contents, err);
+	ret = count_pages(l, 1, err);
 	if (!ret)
-		ret = count_pages(l, 1, err);
+		ret = count_contents(l, 1, err);
+	if (!ret)
+		ret = fmi_digest_once(FM_DIGEST_SHA384, l->file.bytes + fmi_le32(p + 12), FMI_PAGE,
+				      contents, err);
 	return ret ? ret
 		   : fmi_snp_update(&l->snp, FMI_SNP_VMSA, fmi_le64(p), contents, "vcpu", err);
 }
 
 static int area(struct launch *l, const struct fmi_igvm_header *h, struct fm_error *err)
 {
-	if (!area_len(l, fmi_le32(h->payload + 8), h->off))
-		return 0;
-	return fm_error_set(err, FM_ERR_EXISTS, 0,
-			    "%s: 0x%zx: parameter area %" PRIu32 " is declared again", l->file.name,
-			    h->off, fmi_le32(h->payload + 8));
+	uint32_t index = fmi_le32(h->payload + 8);
+
+	if (area_len(l, index))
+		return fm_error_set(err, FM_ERR_EXISTS, 0,
+				    "%s: 0x%zx: parameter area %" PRIu32 " is declared again",
+				    l->file.name, h->off, index);
+	if (l->area_count == FM_IGVM_AREAS_MAX)
+		return fm_error_set(err, FM_ERR_SIZE, 0,
+				    "%s: 0x%zx: one more parameter area, expected at most %u",
+				    l->file.name, h->off, FM_IGVM_AREAS_MAX);
+	l->areas[l->area_count].index = index;
+	l->areas[l->area_count++].len = fmi_le64(h->payload);
+	return 0;
 }
 
 static int id_block(struct launch *l, const struct fmi_igvm_header *h, struct fm_error *err)

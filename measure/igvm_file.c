@@ -257,19 +257,40 @@ static int check_headers(struct fmi_igvm *f, struct fm_error *err)
 	return 0;
 }
 
-bool fmi_igvm_applies(const struct fmi_igvm *f, const struct fmi_igvm_header *h)
+/* The header's compatibility mask; all platforms where it has none. */
+static uint32_t mask_of(const struct fmi_igvm_header *h)
 {
 	switch (h->type) {
 	case FMI_IGVM_POLICY:
 	case FMI_IGVM_PAGE:
 	case FMI_IGVM_INSERT:
 	case FMI_IGVM_VP:
-		return fmi_le32(h->payload + 8) & f->mask;
+		return fmi_le32(h->payload + 8);
 	case FMI_IGVM_ID_BLOCK:
-		return fmi_le32(h->payload) & f->mask;
+		return fmi_le32(h->payload);
 	default:
-		return true;
+		return UINT32_MAX;
 	}
+}
+
+bool fmi_igvm_applies(const struct fmi_igvm *f, const struct fmi_igvm_header *h)
+{
+	return mask_of(h) & f->mask;
+}
+
+/*
+ * IGVM_VHS_SUPPORTED_PLATFORM: the bits of a mask are those of platforms. One of no platform at all is a page that
+ * silently goes unmeasured. Bits beside are let be, for Coconut's builder takes them from firmware.
+ */
+static int check_mask(const struct fmi_igvm *f, const struct fmi_igvm_header *h, uint32_t platforms,
+		      struct fm_error *err)
+{
+	if (mask_of(h) & platforms)
+		return 0;
+	return fm_error_set(err, FM_ERR_FORMAT, 0,
+			    "%s: 0x%zx: compatibility mask 0x%" PRIx32
+			    ", expected a platform of the file, 0x%" PRIx32,
+			    f->name, h->off, mask_of(h), platforms);
 }
 
 int fmi_igvm_open(struct fmi_igvm *f, enum fm_igvm_platform platform, struct fm_error *err)
@@ -288,8 +309,13 @@ int fmi_igvm_open(struct fmi_igvm *f, enum fm_igvm_platform platform, struct fm_
 
 		bool ours;
 
-		if (h.type != FMI_IGVM_PLATFORM)
+		/* Platforms come first. */
+		if (h.type != FMI_IGVM_PLATFORM) {
+			ret = check_mask(f, &h, seen, err);
+			if (ret)
+				return ret;
 			continue;
+		}
 		ours = h.payload[5] == (uint8_t)platform;
 		if (!fmi_is_pow2(mask) || seen & mask || (ours && f->mask))
 			return fm_error_set(err, FM_ERR_FORMAT, 0,

@@ -22,7 +22,7 @@ struct parser {
 	size_t len;
 	struct fm_tdvf *out;
 	struct fm_error *err;
-	uint64_t pages;
+	uint64_t pages, extended; /* that are added; whose contents are measured */
 	bool has_hob, has_bfv;
 };
 
@@ -54,6 +54,15 @@ static int check_place(struct parser *p, const struct fm_tdvf_section *s)
 				    "%s: 0x%zx: sections of 0x%" PRIx64
 				    " pages so far, expected at most 0x%" PRIx64,
 				    p->name, s->off + 16, p->pages, FM_TDVF_PAGES_MAX);
+	if (s->attrs & FM_TDVF_EXTEND)
+		p->extended += s->len / FMI_PAGE;
+	if (p->extended > p->len / FMI_PAGE + FM_TDVF_EXTRA_MAX)
+		return fm_error_set(p->err, FM_ERR_FORMAT, 0,
+				    "%s: 0x%zx: contents of 0x%" PRIx64
+				    " pages are measured so far, expected at most the image's "
+				    "0x%zx and 0x%" PRIx64,
+				    p->name, s->off + 16, p->extended, p->len / FMI_PAGE,
+				    FM_TDVF_EXTRA_MAX);
 	return 0;
 }
 
@@ -196,7 +205,7 @@ int fm_tdvf_parse(struct fm_tdvf *out, const char *name, const void *bytes, size
 		  unsigned flags, struct fm_error *err)
 {
 	struct fm_tdvf t = { .off = 0 };
-	struct parser p = { fmi_or(name, "firmware"), bytes, len, &t, err, 0, false, false };
+	struct parser p = { fmi_or(name, "firmware"), bytes, len, &t, err, 0, 0, false, false };
 	struct fm_ovmf ovmf;
 	size_t off;
 	int ret;

@@ -27,8 +27,13 @@ enum fm_igvm_loader {
 	FM_IGVM_INSERT_ONE = 1 << 2,     /* of a parameter area only the first page is added */
 };
 
-/* The most pages that a file adds (1 GiB); our choice. */
+/*
+ * The most pages that a file adds (1 GiB), the most whose contents are measured beside as many as the file has room
+ * for (64 MiB), and the most parameter areas: our choice. A file of a few bytes may ask for hours otherwise.
+ */
 #define FM_IGVM_PAGES_MAX (UINT64_C(1) << 18)
+#define FM_IGVM_EXTRA_MAX (UINT64_C(1) << 14)
+#define FM_IGVM_AREAS_MAX 256u
 
 struct fm_igvm_config {
 	size_t struct_size;
@@ -50,9 +55,9 @@ struct fm_igvm_report {
 
 /*
  * Check the file and compute the digest of its launch. FM_ERR_ARG, FM_ERR_SIZE (its size is not the header's,
- * or too many pages), FM_ERR_CHECKSUM, FM_ERR_VERSION, FM_ERR_FORMAT (a header of the wrong size, order or
- * type; reserved bits or padding that are set; no such platform in it), FM_ERR_RANGE (data outside the
- * file), FM_ERR_EXISTS (a parameter area or an ID block twice), FM_ERR_UNSUPPORTED, FM_ERR_NOMEM. Any
+ * or too many pages or areas), FM_ERR_CHECKSUM, FM_ERR_VERSION, FM_ERR_FORMAT (a header of the wrong size, order
+ * or type, or of no platform that the file has; reserved bits or padding that are set; no such platform in it),
+ * FM_ERR_RANGE (data outside the file), FM_ERR_EXISTS (a parameter area or an ID block twice), FM_ERR_UNSUPPORTED, FM_ERR_NOMEM. Any
  * thread. On failure the transcript may hold steps.
  */
 FM_API int fm_igvm_measure(struct fm_igvm_report *out, const struct fm_igvm_config *config,

@@ -35,9 +35,13 @@ struct fm_tdvf_section {
 	size_t off; /* where in the image it is described */
 };
 
-/* More than any image has, and the most pages that a launch adds (1 GiB); our choice. */
+/*
+ * More than any image has, the most pages that a launch adds (1 GiB), and the most whose contents are measured
+ * beside as many as the image has (64 MiB): our choice.
+ */
 #define FM_TDVF_SECTIONS_MAX 64u
 #define FM_TDVF_PAGES_MAX (UINT64_C(1) << 18)
+#define FM_TDVF_EXTRA_MAX (UINT64_C(1) << 14)
 
 struct fm_tdvf {
 	size_t off; /* of the descriptor in the image */

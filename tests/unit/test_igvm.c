@@ -126,6 +126,12 @@ static const struct lie lies[] = {
 	{ "a mask of two bits", PAY(PLATFORM_SNP, 0), 4, 3, true, FM_ERR_FORMAT, "one bit" },
 	{ "a mask of two platforms", PAY(PLATFORM_TDX, 0), 4, 1, true, FM_ERR_FORMAT, "its own" },
 	{ "another's mask of no bits", PAY(PLATFORM_TDX, 0), 4, 0, true, FM_ERR_FORMAT, "one bit" },
+	{ "a page of no platform", PAY(PAGE, 8), 4, 4, true, FM_ERR_FORMAT,
+	  "0x78: compatibility mask 0x4, expected a platform of the file, 0x3" },
+	{ "a page without a platform", PAY(PAGE2, 8), 4, 0, true, FM_ERR_FORMAT, "mask 0x0" },
+	{ "a policy of no platform", PAY(POLICY, 8), 4, 8, true, FM_ERR_FORMAT, "mask 0x8" },
+	{ "parameters of no platform", PAY(INSERT, 8), 4, 0x10, true, FM_ERR_FORMAT, "mask 0x10" },
+	{ "a vCPU of no platform", PAY(VP, 8), 4, 0x80000000, true, FM_ERR_FORMAT, "0x80000000" },
 };
 
 static void each_wrong_field_is_named(void **state)
@@ -147,6 +153,77 @@ static void each_wrong_field_is_named(void **state)
 			fail_msg("%s: %d: %s", l->what, err.code, err.msg);
 		assert_memory_equal(&r, &before, sizeof(r));
 	}
+}
+
+static void bits_of_platforms_that_are_not_there_do_not_count(void **state)
+{
+	struct fm_igvm_config c = config(FM_IGVM_SNP);
+	struct fm_igvm_report want, r;
+
+	igvm_build(file);
+	assert_int_equal(fm_igvm_measure(&want, &c, NULL), 0);
+	ovmf_put(file + PAY(PAGE, 8), 4, 0xf1);
+	igvm_seal(file, IGVM_DATA - 24);
+	assert_int_equal(fm_igvm_measure(&r, &c, NULL), 0);
+	assert_memory_equal(r.digest, want.digest, FM_IGVM_LEN);
+}
+
+/* Many headers of one type, with payloads of `len` bytes, behind the platforms. */
+static uint8_t *many(size_t *size, uint32_t type, uint32_t len, unsigned n)
+{
+	size_t each = 8 + (len + 7) / 8 * 8, headers = 48 + n * each;
+	uint8_t *f, *p;
+
+	*size = 24 + headers;
+	f = calloc(1, *size);
+	assert_non_null(f);
+	igvm_build(file);
+	memcpy(f, file, IGVM_POLICY);
+	for (unsigned i = 0; i < n; i++) {
+		p = igvm_header(f, (unsigned)(IGVM_POLICY + i * each), type, len);
+		if (type == 0x301) {
+			ovmf_put(p, 8, 0x1000);
+			ovmf_put(p + 8, 4, i);
+		} else {
+			ovmf_put(p, 8, (uint64_t)i << 21);
+			ovmf_put(p + 8, 4, 3);
+			ovmf_put(p + 16, 4, 1); /* 2 MiB, of zeros */
+		}
+	}
+	ovmf_put(f + 12, 4, headers);
+	ovmf_put(f + 16, 4, *size);
+	igvm_seal(f, headers);
+	return f;
+}
+
+static int measure_many(enum fm_igvm_platform platform, uint32_t type, uint32_t len, unsigned n,
+			struct fm_error *err)
+{
+	struct fm_igvm_config c = config(platform);
+	struct fm_igvm_report r;
+	uint8_t *f = many(&c.len, type, len, n);
+	int ret;
+
+	c.bytes = f;
+	ret = fm_igvm_measure(&r, &c, err);
+	free(f);
+	return ret;
+}
+
+static void a_small_file_cannot_ask_for_much_work(void **state)
+{
+	const unsigned most = FM_IGVM_EXTRA_MAX / 512;
+	struct fm_error err = { 0 };
+
+	assert_int_equal(measure_many(FM_IGVM_SNP, 0x301, 16, FM_IGVM_AREAS_MAX, NULL), 0);
+	assert_int_equal(measure_many(FM_IGVM_SNP, 0x301, 16, FM_IGVM_AREAS_MAX + 1, &err),
+			 FM_ERR_SIZE);
+	assert_non_null(strstr(err.msg, "0x1848: one more parameter area, expected at most 256"));
+	assert_int_equal(measure_many(FM_IGVM_TDX, 0x302, 24, most, NULL), 0);
+	assert_int_equal(measure_many(FM_IGVM_TDX, 0x302, 24, most + 1, &err), FM_ERR_SIZE);
+	assert_non_null(strstr(err.msg, "contents of 0x4200 pages"));
+	/* Zeros are hashed once there. */
+	assert_int_equal(measure_many(FM_IGVM_SNP, 0x302, 24, most + 1, NULL), 0);
 }
 
 static void every_cut_is_an_error(void **state)
@@ -214,6 +291,8 @@ int main(void)
 		cmocka_unit_test(the_steps_are_the_directives_of_the_platform),
 		cmocka_unit_test(loaders_differ_in_shared_pages_zeros_and_parameters),
 		cmocka_unit_test(each_wrong_field_is_named),
+		cmocka_unit_test(bits_of_platforms_that_are_not_there_do_not_count),
+		cmocka_unit_test(a_small_file_cannot_ask_for_much_work),
 		cmocka_unit_test(every_cut_is_an_error),
 		cmocka_unit_test(arguments_are_checked),
 		cmocka_unit_test(an_id_block_says_what_it_expects),

@@ -83,6 +83,24 @@ static void each_wrong_field_is_named(void **state)
 	}
 }
 
+/* Pages are added by the GiB; what is in them takes time. */
+static void contents_without_data_are_bounded(void **state)
+{
+	const uint64_t most = FM_TDVF_EXTRA_MAX + OVMF_LEN / 4096 - 3; /* BFV */
+	struct fm_error err = { 0 };
+	struct fm_tdvf t;
+
+	ovmf_build(image);
+	ovmf_put(image + SEC(2, 8), 8, 0x100000000);
+	ovmf_put(image + SEC(2, 16), 8, (most + 1) * 4096);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), 0);
+	ovmf_put(image + SEC(2, 28), 4, FM_TDVF_EXTEND);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, &err), FM_ERR_FORMAT);
+	assert_non_null(strstr(err.msg, "contents of 0x"));
+	ovmf_put(image + SEC(2, 16), 8, most * 4096);
+	assert_int_equal(fm_tdvf_parse(&t, NULL, image, OVMF_LEN, 0, NULL), 0);
+}
+
 static void memory_that_is_added_later_is_not_counted(void **state)
 {
 	struct fm_tdvf t;
@@ -262,6 +280,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_descriptor_is_read),
 		cmocka_unit_test(each_wrong_field_is_named),
+		cmocka_unit_test(contents_without_data_are_bounded),
 		cmocka_unit_test(memory_that_is_added_later_is_not_counted),
 		cmocka_unit_test(cloud_hypervisor_finds_it_without_the_table),
 		cmocka_unit_test(cloud_hypervisor_finds_it_beside_a_table_without_it),
