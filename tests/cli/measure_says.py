@@ -259,6 +259,39 @@ def a_transcript_that_cannot_be_written_prints_no_digest():
     assert "cannot be created" in refused(*SNP, "--transcript", "no/such/folder")
 
 
+def where_one_output_fails_the_other_stays():
+    need_image()
+    openssl = shutil.which("openssl")
+    cases = [("old", ("vmsa", "--vcpu-sig", "800f12", "-o", "old"))]
+    cases.append(("vmsa0.bin", (*SNP, "--dump-vmsa")))
+    if openssl:
+        subprocess.run([openssl, "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", "id.pem"],
+                       check=True, stderr=subprocess.DEVNULL)
+        cases.append(("old", ("idblock", "--digest", "11" * 48, "--id-key", "id.pem", "-o", "old")))
+    os.mkdir("folder")
+    for name, verb in cases:
+        with open(name, "wb") as file:
+            file.write(b"as it was")
+        for transcript in ("/dev/full", "no/such/folder", "folder", "dangling"):
+            if transcript == "dangling" and not os.path.lexists("dangling"):
+                os.symlink("nothing/here", "dangling")
+            before = sorted(os.listdir("."))
+            assert transcript in refused(*verb, "--transcript", transcript), (verb, transcript)
+            with open(name, "rb") as file:
+                assert file.read() == b"as it was", (verb, transcript)
+            assert sorted(os.listdir(".")) == before, os.listdir(".")
+        assert "two outputs" in refused(*verb, "--transcript", name), verb
+        digest(*verb, "--transcript", "steps")
+        with open(name, "rb") as file:
+            assert len(file.read()) in (4096, 96 + 4096), verb
+    # The other way round: the transcript stays.
+    with open("steps", "rb") as file:
+        steps = file.read()
+    refused("vmsa", "--vcpu-sig", "800f13", "-o", "/dev/full", "--transcript", "steps")
+    with open("steps", "rb") as file:
+        assert file.read() == steps
+
+
 def a_guid_twice_is_told_as_qemu_reads_it():
     need_image()
     reset = bytes.fromhex("de71f7007e1acb4f890e68c77e2fb44e")
@@ -298,6 +331,7 @@ SAYS = (every_verb_has_a_transcript_that_ends_in_its_answer, a_log_by_pcrs_has_r
         transcripts_say_where_launches_part, identify_finds_a_launch,
         id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
         what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
+        where_one_output_fails_the_other_stays,
         a_guid_twice_is_told_as_qemu_reads_it, dev_null_is_an_empty_kernel)
 
 

@@ -4,7 +4,6 @@
 #include "tools/firmem/measure_util.h"
 #include "tools/firmem/measure_verbs.h"
 #include "tools/firmem/out.h"
-#include "tools/firmem/output.h"
 
 #include <firmem/idblock.h>
 
@@ -44,6 +43,7 @@ static enum status make(struct idblock *o, const struct fm_key *id, const struct
 {
 	struct fm_idblock content = { .policy = o->policy };
 	uint8_t bytes[BOTH], digests[2][FM_IDBLOCK_DIGEST_LEN];
+	const struct output file = { o->out, bytes, sizeof(bytes) };
 	struct fm_error err = { 0 };
 	struct measure_value values[2] = { { "id_key_digest", digests[0], sizeof(digests[0]) },
 					   { "author_key_digest", digests[1],
@@ -59,8 +59,8 @@ static enum status make(struct idblock *o, const struct fm_key *id, const struct
 	    fm_idblock_key_digest(digests[0], id, &err) ||
 	    (author && fm_idblock_key_digest(digests[1], author, &err)))
 		return complain("measure idblock: %s", err.msg);
-	if (!output_write(o->out, bytes, sizeof(bytes)))
-		return STATUS_BAD;
+	o->common.files = &file;
+	o->common.file_count = 1;
 	return measure_answer(&o->common, "snp:id-block", values, author ? 2 : 1);
 }
 

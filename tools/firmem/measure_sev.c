@@ -195,6 +195,8 @@ bool measure_launch_load(struct measure_launch *l, enum fm_sev_kind kind)
 void measure_launch_free(struct measure_launch *l)
 {
 	fm_transcript_free(l->common.transcript);
+	free(l->vmsa_names);
+	free(l->vmsas);
 	measure_free(&l->firmware);
 	measure_free(&l->kernel);
 	measure_free(&l->initrd);

@@ -18,6 +18,10 @@ struct measure_launch {
 	struct measure_file firmware, kernel, initrd, svsm;
 	uint8_t firmware_digest[FM_SEV_SNP_DIGEST_LEN];
 	struct fm_sev_config config;
+	/* Of measure_dump_vmsas(). */
+	uint8_t vmsa_pages[2][FM_VMSA_LEN];
+	char (*vmsa_names)[24];
+	struct output *vmsas;
 };
 
 /* The CPU's signature of --vcpu-type, --vcpu-sig or --vcpu-family ...; false after a complaint. */
@@ -26,8 +30,8 @@ bool measure_launch_cpu(struct measure_launch *launch, uint32_t *sig);
 bool measure_launch_vmm(const struct measure_common *common, const char *name, enum fm_vmm *vmm);
 /* Read the files and fill the config; false after a complaint. */
 bool measure_launch_load(struct measure_launch *launch, enum fm_sev_kind kind);
-/* Write vmsa0.bin and so on of a launch that was loaded; false after a complaint. */
-bool measure_dump_vmsas(const struct measure_launch *launch);
+/* vmsa0.bin and so on, of a launch that was loaded, are files of its answer; false after a complaint. */
+bool measure_dump_vmsas(struct measure_launch *launch);
 void measure_launch_free(struct measure_launch *launch);
 
 #endif

@@ -4,7 +4,6 @@
 
 #include "tools/firmem/measure_verbs.h"
 #include "tools/firmem/out.h"
-#include "tools/firmem/output.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -78,6 +77,7 @@ enum status measure_vmsa(int argc, char **argv)
 	enum args_result result = args_parse(&spec, argc, argv);
 	struct fm_vmsa_config c = { .struct_size = sizeof(c) };
 	uint8_t page[FM_VMSA_LEN], digest[48];
+	struct output file;
 	struct fm_error err = { 0 };
 	enum status status;
 
@@ -95,8 +95,11 @@ enum status measure_vmsa(int argc, char **argv)
 	if (fm_vmsa_page(page, &c, &err) ||
 	    fm_digest_bytes(FM_DIGEST_SHA384, page, sizeof(page), digest, &err))
 		return measure_failed(&l.common, &err);
-	if ((path && !output_write(path, page, sizeof(page))) || !measure_begin(&l.common))
+	if (!measure_begin(&l.common))
 		return STATUS_BAD;
+	file = (struct output){ path, page, sizeof(page) };
+	l.common.files = &file;
+	l.common.file_count = path != NULL;
 	status = measure_answer_one(&l.common, "vmsa", digest, sizeof(digest));
 	measure_launch_free(&l);
 	return status;
@@ -117,14 +120,28 @@ static bool svsm_start(const struct fm_sev_config *c, uint64_t *rip)
 	return true;
 }
 
-bool measure_dump_vmsas(const struct measure_launch *l)
+/* As many as there are vCPUs: the first page, then the second again and again. */
+static void name_vmsas(struct measure_launch *l)
+{
+	uint32_t n = l->config.vcpus;
+
+	l->vmsas = out_need(calloc(n, sizeof(*l->vmsas)));
+	l->vmsa_names = out_need(calloc(n, sizeof(*l->vmsa_names)));
+	for (uint32_t i = 0; i < n; i++) {
+		snprintf(l->vmsa_names[i], sizeof(*l->vmsa_names), "vmsa%" PRIu32 ".bin", i);
+		l->vmsas[i] =
+			(struct output){ l->vmsa_names[i], l->vmsa_pages[i != 0], FM_VMSA_LEN };
+	}
+	l->common.files = l->vmsas;
+	l->common.file_count = n;
+}
+
+bool measure_dump_vmsas(struct measure_launch *l)
 {
 	const struct fm_sev_config *c = &l->config;
 	struct fm_vmsa_config v = { .struct_size = sizeof(v), .vmm = c->vmm };
 	struct fm_ovmf ovmf;
 	struct fm_error err = { 0 };
-	uint8_t page[FM_VMSA_LEN];
-	char name[32];
 
 	v.cpu_sig = c->cpu_sig;
 	v.svsm = c->svsm != NULL;
@@ -137,12 +154,14 @@ bool measure_dump_vmsas(const struct measure_launch *l)
 		complain("%s", err.msg);
 		return false;
 	}
-	for (uint32_t i = 0; i < c->vcpus; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		v.eip = i ? ovmf.reset_eip : 0;
-		snprintf(name, sizeof(name), "vmsa%" PRIu32 ".bin", i);
-		if (fm_vmsa_page(page, &v, &err) || !output_write(name, page, sizeof(page)))
+		if (fm_vmsa_page(l->vmsa_pages[i], &v, &err)) {
+			complain("%s", err.msg);
 			return false;
+		}
 	}
+	name_vmsas(l);
 	return true;
 }
 

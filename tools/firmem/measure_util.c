@@ -3,7 +3,6 @@
 
 #include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
-#include "tools/firmem/output.h"
 
 #include <firmem/ovmf.h>
 
@@ -98,23 +97,40 @@ static int one_step_each(struct fm_transcript *t, const char *technology,
 	return ret;
 }
 
-static bool write_transcript(const struct measure_common *common, const char *technology,
-			     const struct measure_value *values, size_t count)
+static bool transcript_text(const struct measure_common *common, const char *technology,
+			    const struct measure_value *values, size_t count, char **text,
+			    size_t *len)
 {
 	struct fm_error err = { 0 };
-	char *text;
-	size_t len;
-	bool ok;
 
-	if (!common->transcript)
-		return true;
 	if ((!fm_transcript_count(common->transcript) &&
 	     one_step_each(common->transcript, technology, values, count, &err)) ||
-	    fm_transcript_text(common->transcript, &text, &len, &err)) {
+	    fm_transcript_text(common->transcript, text, len, &err)) {
 		complain("%s: %s", common->transcript_path, err.msg);
 		return false;
 	}
-	ok = output_write(common->transcript_path, text, len);
+	return true;
+}
+
+/* The verb's files and the transcript. */
+static bool write_files(const struct measure_common *common, const char *technology,
+			const struct measure_value *values, size_t count)
+{
+	size_t n = common->file_count;
+	struct output *all;
+	char *text = NULL;
+	size_t len = 0;
+	bool ok;
+
+	if (common->transcript && !transcript_text(common, technology, values, count, &text, &len))
+		return false;
+	all = out_need(calloc(n + 1, sizeof(*all)));
+	if (n)
+		memcpy(all, common->files, n * sizeof(*all));
+	if (text)
+		all[n++] = (struct output){ common->transcript_path, text, len };
+	ok = output_write_all(all, n);
+	free(all);
 	free(text);
 	return ok;
 }
@@ -146,7 +162,7 @@ enum status measure_answer(struct measure_common *common, const char *technology
 	char hex[2 * 4096 + 1];
 	struct out *out;
 
-	if (!write_transcript(common, technology, values, count))
+	if (!write_files(common, technology, values, count))
 		return STATUS_BAD;
 	if (!common->json) {
 		for (size_t i = 0; i < count; i++)

@@ -4,6 +4,7 @@
 #define FIRMEM_TOOLS_MEASURE_UTIL_H
 
 #include "tools/firmem/command.h"
+#include "tools/firmem/output.h"
 
 #include <firmem/digest.h>
 #include <firmem/transcript.h>
@@ -32,6 +33,8 @@ struct measure_common {
 	unsigned base64; /* 1: print digests so, outside of JSON */
 	const char *transcript_path;
 	struct fm_transcript *transcript; /* made by measure_begin() when there is a path */
+	const struct output *files;       /* that the verb writes too, the caller's */
+	size_t file_count;
 };
 
 #define MEASURE_COMMON_OPTIONS(common)                                                             \
@@ -51,8 +54,9 @@ struct measure_value {
 };
 
 /*
- * The answer: writes the transcript (a step for each value where there are no others), then prints each digest alone on a line, or as JSON with the
- * technology. A failure of the transcript prints nothing.
+ * The answer: writes the verb's files and the transcript (a step for each value where there are no others), then
+ * prints each digest alone on a line, or as JSON with the technology. Where a file or the transcript
+ * cannot be written, none of them changes and nothing is printed.
  */
 enum status measure_answer(struct measure_common *common, const char *technology,
 			   const struct measure_value *values, size_t count);

@@ -14,6 +14,14 @@
 
 #define ENDING ".XXXXXX"
 
+/* An output on its way. */
+struct staged {
+	const struct output *output;
+	char *target; /* the file that the path names, by way of links or not; NULL: is written as it is */
+	char *temp; /* holds the bytes, beside it; NULL: not yet, or it has the name now */
+	int fd;     /* of what is written as it is, open; -1 */
+};
+
 static bool failed(const char *path, const char *what)
 {
 	complain("%s: cannot be %s: %s", path, what, strerror(errno));
@@ -36,19 +44,6 @@ static int write_all(int fd, const uint8_t *bytes, size_t len)
 	return 0;
 }
 
-static bool write_through(const char *path, const void *bytes, size_t len)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc;
-
-	if (fd < 0)
-		return failed(path, "opened for writing");
-	rc = write_all(fd, bytes, len);
-	if (close(fd) || rc)
-		return failed(path, "written");
-	return true;
-}
-
 static mode_t creation_mode(void)
 {
 	mode_t mask = umask(0);
@@ -57,57 +52,114 @@ static mode_t creation_mode(void)
 	return 0666 & ~mask;
 }
 
-/* `target` is the file that `path` names, by way of links or not. */
-static bool replace(const char *path, const char *target, mode_t mode, const void *bytes,
-		    size_t len)
+/* The bytes into a new file beside the target. */
+static bool write_temp(struct staged *s, mode_t mode)
 {
-	size_t n = strlen(target);
-	char *temp = out_need(malloc(n + sizeof(ENDING)));
-	bool ok = false;
+	const struct output *o = s->output;
+	size_t n = strlen(s->target);
 	int fd, rc;
 
-	memcpy(temp, target, n);
-	memcpy(temp + n, ENDING, sizeof(ENDING));
-	fd = mkostemp(temp, O_CLOEXEC);
+	s->temp = out_need(malloc(n + sizeof(ENDING)));
+	memcpy(s->temp, s->target, n);
+	memcpy(s->temp + n, ENDING, sizeof(ENDING));
+	fd = mkostemp(s->temp, O_CLOEXEC);
 	if (fd < 0) {
-		failed(path, "created");
-		free(temp);
-		return false;
+		free(s->temp);
+		s->temp = NULL;
+		return failed(o->path, "created");
 	}
 	/* The bytes before the name: after a power cut there is the old file or the new one. */
-	rc = write_all(fd, bytes, len) || fchmod(fd, mode) || fsync(fd);
+	rc = write_all(fd, o->bytes, o->len) || fchmod(fd, mode) || fsync(fd);
 	if (close(fd) || rc)
-		failed(path, "written");
-	else if (rename(temp, target))
-		failed(path, "replaced");
-	else
-		ok = true;
-	if (!ok)
-		unlink(temp);
-	free(temp);
-	return ok;
+		return failed(o->path, "written");
+	return true;
 }
 
-bool output_write(const char *path, const void *bytes, size_t len)
+/* All that can fail before anything that was there changes. */
+static bool stage(struct staged *s)
 {
-	char *target;
+	const char *path = s->output->path;
 	struct stat st;
-	bool ok;
 
 	if (stat(path, &st)) {
 		/* A link to nothing is not replaced by a file. */
 		if (errno != ENOENT || !lstat(path, &st))
 			return failed(path, "opened for writing");
-		return replace(path, path, creation_mode(), bytes, len);
+		s->target = out_need(strdup(path));
+		return write_temp(s, creation_mode());
 	}
-	if (!S_ISREG(st.st_mode))
-		return write_through(path, bytes, len);
+	if (!S_ISREG(st.st_mode)) {
+		s->fd = open(path, O_WRONLY | O_CLOEXEC);
+		return s->fd >= 0 || failed(path, "opened for writing");
+	}
 	if (access(path, W_OK))
 		return failed(path, "opened for writing");
-	target = realpath(path, NULL);
-	if (!target)
+	s->target = realpath(path, NULL);
+	if (!s->target)
 		return failed(path, "opened for writing");
-	ok = replace(path, target, st.st_mode & 07777, bytes, len);
-	free(target);
+	return write_temp(s, st.st_mode & 07777);
+}
+
+/* To a pipe or a device, which cannot be taken back. */
+static bool write_through(struct staged *s)
+{
+	int rc = write_all(s->fd, s->output->bytes, s->output->len);
+
+	if (close(s->fd))
+		rc = -1;
+	s->fd = -1;
+	return !rc || failed(s->output->path, "written");
+}
+
+static bool replace(struct staged *s)
+{
+	if (rename(s->temp, s->target))
+		return failed(s->output->path, "replaced");
+	free(s->temp);
+	s->temp = NULL;
+	return true;
+}
+
+/* Does one of those before it name the same file? */
+static bool comes_twice(const struct staged *all, const struct staged *s)
+{
+	for (; all < s; all++) {
+		if (all->target && s->target && !strcmp(all->target, s->target)) {
+			complain("%s: is named for two outputs, expected a file for each",
+				 s->output->path);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool output_write_all(const struct output *outputs, size_t count)
+{
+	struct staged *all = out_need(calloc(count ? count : 1, sizeof(*all)));
+	bool ok = true;
+
+	for (size_t i = 0; i < count; i++) {
+		all[i].output = &outputs[i];
+		all[i].fd = -1;
+		ok = ok && stage(&all[i]) && !comes_twice(all, &all[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		ok = ok && (all[i].fd < 0 || write_through(&all[i]));
+	for (size_t i = 0; i < count; i++)
+		ok = ok && (!all[i].temp || replace(&all[i]));
+	for (size_t i = 0; i < count; i++) {
+		if (all[i].temp)
+			unlink(all[i].temp);
+		if (all[i].fd >= 0)
+			close(all[i].fd);
+		free(all[i].temp);
+		free(all[i].target);
+	}
+	free(all);
 	return ok;
+}
+
+bool output_write(const char *path, const void *bytes, size_t len)
+{
+	return output_write_all(&(struct output){ path, bytes, len }, 1);
 }

@@ -13,4 +13,16 @@
  */
 bool output_write(const char *path, const void *bytes, size_t len);
 
+struct output {
+	const char *path;
+	const void *bytes;
+	size_t len;
+};
+
+/*
+ * The same for several files: no file changes before all bytes are written, so one that cannot be leaves the
+ * others as they were. Two that are the same file are refused.
+ */
+bool output_write_all(const struct output *outputs, size_t count);
+
 #endif
