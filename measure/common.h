@@ -37,10 +37,12 @@ struct fmi_pages;
 int fmi_pages_new(struct fmi_pages **out, enum fm_digest_alg alg, struct fm_error *err);
 void fmi_pages_free(struct fmi_pages *pages);
 /*
- * Hash those of the `len` bytes of pages, as many of them as are kept, by `threads` threads of which the caller's
- * is one. Nothing but fmi_pages_digest() on them takes less time afterwards, so there is no failure.
+ * Begin to hash the `len` bytes of pages, as many of them as are kept, by `threads` threads of which the caller's,
+ * in fmi_pages_digest(), is one. Nothing but that on them takes less time then, so there is no failure. The
+ * bytes must stay until fmi_pages_settle(), which waits for the other threads.
  */
 void fmi_pages_ahead(struct fmi_pages *pages, const uint8_t *bytes, size_t len, unsigned threads);
+void fmi_pages_settle(struct fmi_pages *pages);
 /* The digest of the 4096 bytes at `page`, fm_digest_len() bytes at `out`. */
 int fmi_pages_digest(struct fmi_pages *pages, const uint8_t *page, uint8_t *out,
 		     struct fm_error *err);

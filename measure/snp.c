@@ -86,6 +86,7 @@ int fmi_snp_bytes(struct fmi_snp *s, uint64_t gpa, const uint8_t *bytes, size_t 
 		if (!ret)
 			ret = fmi_snp_update(s, FMI_SNP_NORMAL, gpa + at, contents, part, err);
 	}
+	fmi_pages_settle(s->pages);
 	return ret;
 }
 
