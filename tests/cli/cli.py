@@ -506,6 +506,8 @@ def main(groups, command, group):
     FIRMEM = os.path.abspath(command)
     # Meson's time limit: what was begun is ended, and its folder goes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # Also where whoever runs the tests ignores it (nohup): commands inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     cases = [n for n, case in vars(groups[group]).items()
              if n[0] != "_" and n not in ("refuse", "dump") and callable(case)]
     results = []
