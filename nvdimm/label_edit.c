@@ -266,9 +266,10 @@ static int check_fields(const struct edit *e, const struct fm_label *l, struct f
 				    "label: position %u, expected below nlabel %u", l->position,
 				    l->nlabel);
 	if (!l->rawsize || fmi_wraps(l->dpa, l->rawsize))
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "label: dpa 0x%llx + rawsize 0x%llx, expected some bytes",
-				    (unsigned long long)l->dpa, (unsigned long long)l->rawsize);
+		return fm_error_set(
+			err, FM_ERR_ARG, 0,
+			"label: dpa 0x%llx + rawsize 0x%llx, expected some bytes, below 2^64",
+			(unsigned long long)l->dpa, (unsigned long long)l->rawsize);
 	if (e->shape.slot_len == 128 && memcmp(l->abstraction_guid, zero, 16))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "label: abstraction GUID: slots of 128 bytes have none");

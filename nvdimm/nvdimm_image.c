@@ -38,6 +38,8 @@ static bool is_zero(const uint8_t *p, size_t len)
 static int put(struct making *m, const struct fm_file *from, uint64_t off, uint64_t to,
 	       uint64_t len)
 {
+	if (m->sparse && !from)
+		return 0;
 	memset(m->buf, 0, PIECE);
 	for (uint64_t at = 0; at < len; at += PIECE) {
 		size_t n = (size_t)fmi_min_u64(len - at, PIECE);
@@ -72,10 +74,11 @@ static int check(struct fm_nvdimm_image_config *c, const struct fm_nvdimm_image_
 	if (!c->path)
 		return fm_error_set(err, FM_ERR_ARG, 0, "fm_nvdimm_image_config.path is NULL");
 	if (!c->pmem_len || c->pmem_len % FM_NVDIMM_ALIGN || c->pmem_len > INT64_MAX / 2)
-		return fm_error_set(err, FM_ERR_ARG, 0,
-				    "%s: size 0x%llx, expected a multiple of 0x%llx", c->path,
-				    (unsigned long long)c->pmem_len,
-				    (unsigned long long)FM_NVDIMM_ALIGN);
+		return fm_error_set(
+			err, FM_ERR_ARG, 0,
+			"%s: size 0x%llx, expected a multiple of 0x%llx, not 0, below 2^62",
+			c->path, (unsigned long long)c->pmem_len,
+			(unsigned long long)FM_NVDIMM_ALIGN);
 	if (c->label_len && (c->label_len < FM_LABEL_AREA_MIN || c->label_len > FM_LABEL_AREA_MAX))
 		return fm_error_set(err, FM_ERR_ARG, 0,
 				    "%s: label size 0x%llx, expected 0 or 0x%x to 0x%x", c->path,

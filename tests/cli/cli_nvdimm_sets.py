@@ -417,6 +417,15 @@ class Files:
         refuse("^firmem: bare: --label-size: 0x400 leaves 0xc80 bytes", "labels", "init", "bare",
                "--label-size", "1K")
         (name,) = images(1)
+        for verb in (["init"], ["list"], ["check"], ["add", "--size", "2M"], ["delete", "--uuid", ONE],
+                     ["rename", "--uuid", ONE, "--name", "x"]):
+            refuse("^firmem: nv0.img: --label-size: 0x0, expected 0x400 to", "labels", *verb, name,
+                   "--label-size", "0")
+        refuse("^firmem: nv0.img: label: dpa 0x2000 .* 0xfffffffffffff000, expected some bytes, below 2.64",
+               "labels", "add", name, "--size", "0xfffffffffffff000", "--dpa", "8192")
+        for size in ("0", str(1 << 62)):
+            refuse("size 0x[04]0*, expected a multiple of 0x200000, not 0, below", "create", "none", "--size",
+                   size, "--label-size", "1K")
         refuse("nv0.img: --label-size: 0x10000, but its last 0x20000 bytes are a label area",
                "labels", "init", name, "--label-size", "64K")
         refuse("nv0.img: --label-size: 0x40000, but its last 0x40000 bytes are neither", "labels",

@@ -85,7 +85,7 @@ bool nvdimm_area_read_open(const char *path, struct fm_file *file, uint64_t labe
 		complain("%s: cannot be read: %s", path, strerror(-rc));
 		return false;
 	}
-	if (!label_size)
+	if (label_size == NVDIMM_GUESS)
 		return read_guess(path, file, size, area);
 	if (label_size > size || label_size < FM_LABEL_AREA_MIN || label_size > FM_LABEL_AREA_MAX) {
 		complain(

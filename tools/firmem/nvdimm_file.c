@@ -82,7 +82,7 @@ static int lock(const char *path, struct fm_file *file)
 	if (!rc)
 		rc = io->ops->identity(io->ctx, file, &id);
 	if (!rc && (stat(path, &st) || st.st_ino != id.ino || st.st_dev != id.dev))
-		rc = -EAGAIN;
+		rc = -ESTALE;
 	return rc;
 }
 

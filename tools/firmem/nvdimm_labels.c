@@ -148,7 +148,7 @@ static const char list_text[] =
 
 enum status nvdimm_labels_list_run(int argc, char **argv)
 {
-	struct reading r = { .path = NULL };
+	struct reading r = { .label_size = NVDIMM_GUESS };
 	enum status status =
 		start_reading(&r, "nvdimm labels list", "List the labels of an NVDIMM's image.",
 			      list_text, argc, argv);

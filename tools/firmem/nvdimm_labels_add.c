@@ -249,7 +249,7 @@ static const char add_text[] =
 enum status nvdimm_labels_add_run(int argc, char **argv)
 {
 	static const char *const uses[] = { "raw", "btt", "sector", "fsdax", "devdax", NULL };
-	struct adding a = { .lbasize = 512, .nlabel = 1 };
+	struct adding a = { .label_size = NVDIMM_GUESS, .lbasize = 512, .nlabel = 1 };
 	const struct args_option words[] = {
 		{ "IMAGE", ARGS_WORDS, NULL,
 		  "an NVDIMM's file, or a label area alone; of each DIMM", &a.images, true },

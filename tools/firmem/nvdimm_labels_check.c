@@ -197,7 +197,7 @@ static const char check_text[] =
 
 enum status nvdimm_labels_check_run(int argc, char **argv)
 {
-	struct checking c = { .label_size = 0 };
+	struct checking c = { .label_size = NVDIMM_GUESS };
 	const struct args_option words[] = {
 		{ "IMAGE", ARGS_WORDS, NULL,
 		  "an NVDIMM's file, or a label area alone; of each DIMM", &c.images, true },

@@ -56,7 +56,7 @@ enum status nvdimm_labels_init_run(int argc, char **argv)
 {
 	static const char *const versions[] = { "1.1", "1.2", NULL };
 	struct args_words image = { .count = 1 };
-	uint64_t label_size = 0;
+	uint64_t label_size = NVDIMM_GUESS;
 	unsigned version = 1;
 	bool force = false;
 	const struct args_option words[] = {
@@ -182,7 +182,7 @@ static const char delete_text[] =
 
 enum status nvdimm_labels_delete_run(int argc, char **argv)
 {
-	struct changing c = { .change = { .apply = apply_delete } };
+	struct changing c = { .label_size = NVDIMM_GUESS, .change.apply = apply_delete };
 	bool force = false;
 	const struct args_option words[] = { IMAGE_WORDS(c) };
 	const struct args_option options[] = {
@@ -218,7 +218,7 @@ static const char rename_text[] =
 
 enum status nvdimm_labels_rename_run(int argc, char **argv)
 {
-	struct changing c = { .change.apply = apply_rename };
+	struct changing c = { .label_size = NVDIMM_GUESS, .change.apply = apply_rename };
 	const struct args_option words[] = { IMAGE_WORDS(c) };
 	const struct args_option options[] = {
 		{ "uuid", ARGS_TEXT, "U", "of the namespace", &c.uuid_text, true },

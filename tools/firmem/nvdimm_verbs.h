@@ -24,7 +24,8 @@ enum status nvdimm_labels_rename_run(int argc, char **argv);
 /* A UUID of --uuid; false after a complaint. */
 bool nvdimm_uuid_read(const char *command, const char *text, uint8_t uuid[16]);
 
-/* The option of every verb of "labels". */
+/* The option of every verb of "labels", and its value where it is not given. */
+#define NVDIMM_GUESS UINT64_MAX
 #define NVDIMM_LABEL_SIZE(len)                                                     \
 	{                                                                          \
 		"label-size", ARGS_SIZE, "N", "bytes of labels at its end", &(len) \
@@ -52,7 +53,7 @@ struct nvdimm_area {
 };
 
 /*
- * Read the area at the end of a file. `label_size` 0: the whole file, where it is short, or the last 128 KiB,
+ * Read the area at the end of a file. `label_size` NVDIMM_GUESS: the whole file, where it is short, or the last 128 KiB,
  * if there is a label area. Not in the middle of a change by another of these commands, for which it waits.
  * False after a complaint.
  */
