@@ -346,7 +346,19 @@ class Tables:
         refused("^firmem: none/x: cannot be created: No such", "nvdimm", "ssdt", "--dtb", "t.dtb", "-o", "none/x")
         assert sorted(os.listdir(".")) == ["link", "t.dtb"]
 
-    def trees_without_persistent_memory_are_refused(self):
+    def trees_without_persistent_memory_of_its_own_are_refused(self):
+        for verb, name in (("nfit", "nfit.bin"), ("ssdt", "ssdt.aml")):
+            for regions, expected in (
+                    ((0x100000000, MIB, 0x1000fffff, MIB),
+                     "0x100000 bytes at 0x1000fffff overlap 0x100000 bytes at 0x100000000"),
+                    ((0x100000000, MIB, 0xfff00000, 64 * MIB), "0x4000000 bytes at 0xfff00000 overlap"),
+                    ((0x100000000, MIB, 0x200000000, MIB, 0x100000000, MIB), "overlap"),
+                    ((0x100000000, 0), "expected at least 1")):
+                self._tree(*regions)
+                refuse(f"^firmem: t.dtb: .*{expected}", verb, "--dtb", "t.dtb", "-o", name)
+            self._tree(0x100000, MIB, 0x200000, MIB)
+            nvdimm(verb, "--dtb", "t.dtb", "-o", name)
+            os.unlink(name)
         self._tree(0x100000000, MIB, volatile=b"")
         refuse('no "pmem-region" node', "nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
         refuse("--port: 0x10000", "ssdt", "--dtb", "t.dtb", "-o", "ssdt.aml", "--port", "64K")

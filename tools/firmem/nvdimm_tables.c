@@ -46,6 +46,25 @@ static int add_region(const struct fm_fdt_node *node, struct fm_machine *machine
 	return 0;
 }
 
+/* They may lie in memory, of which the guest is told to leave them alone, but not in one another. */
+static bool check_apart(const char *dtb, const struct regions *r)
+{
+	for (unsigned i = 0; i < r->count; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			const struct args_range *a = &r->at[k], *b = &r->at[i];
+
+			if (b->start - a->start >= a->len && a->start - b->start >= b->len)
+				continue;
+			complain(
+				"%s: pmem-region: 0x%llx bytes at 0x%llx overlap 0x%llx bytes at 0x%llx, expected them apart",
+				dtb, (unsigned long long)b->len, (unsigned long long)b->start,
+				(unsigned long long)a->len, (unsigned long long)a->start);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool read_regions(const char *dtb, struct regions *r)
 {
 	const struct fm_fdt_binding bindings[] = { { "pmem-region", add_region, r } };
@@ -59,7 +78,7 @@ static bool read_regions(const char *dtb, struct regions *r)
 	fm_machine_free(machine);
 	if (!r->count)
 		complain("%s: no \"pmem-region\" node, expected at least one", dtb);
-	return r->count;
+	return r->count && check_apart(dtb, r);
 }
 
 static enum status store(const char *output, void *table, size_t len)
