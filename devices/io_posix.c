@@ -357,8 +357,12 @@ static int posix_rename_new(void *ctx, const char *from, const char *to)
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
 	/* A file system that cannot: a second name, which is never given to what has one, then the first goes. */
-	if (link(from, to))
-		return errno == EPERM || errno == EMLINK || errno == ENOSYS ? -EOPNOTSUPP : -errno;
+	if (link(from, to)) {
+		bool cannot = errno == EPERM || errno == EMLINK || errno == ENOSYS ||
+			      errno == EOPNOTSUPP;
+
+		return cannot ? -EOPNOTSUPP : -errno;
+	}
 	return unlink(from) < 0 ? -errno : 0;
 }
 

@@ -272,6 +272,25 @@ class Create:
             with open("nv.img", "rb") as file:
                 assert file.read() == before
 
+    def where_no_rename_says_that_a_name_is_taken_it_is_seen_all_the_same(self):
+        if not shutil.which("strace"):
+            raise Skip("no strace, which stands for such file systems")
+        for calls in ("renameat2:error=EINVAL", "renameat2:error=EINVAL link,linkat:error=EPERM"):
+            def create():
+                inject = [word for call in calls.split() for word in ("-e", f"inject={call}")]
+                return subprocess.run(["strace", "-qq", "-o", "/dev/null", *inject, cli.FIRMEM, "nvdimm",
+                                       "create", "nv.img", *SIZE], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                                      env=dict(os.environ, LSAN_OPTIONS="detect_leaks=0"))
+            done = create()
+            assert done.returncode == 0 and os.listdir(".") == ["nv.img"], done
+            assert os.path.getsize("nv.img") == 2 * MIB + LABELS and os.stat("nv.img").st_nlink == 1
+            write("nv.img", b"precious")
+            assert create().returncode == 2
+            with open("nv.img", "rb") as file:
+                assert file.read() == b"precious"
+            os.unlink("nv.img")
+
     def holes_are_made_at_once(self):
         # More than could be looked at in the time that a command has here.
         done = run("nvdimm", "create", "nv.img", "--size", "8T", "--label-size", "128K", "--sparse")

@@ -106,7 +106,7 @@ static int keep_rename(void *ctx, const char *from, const char *to)
 	if (stopped)
 		return -ECANCELED;
 	if (stat(to, &st))
-		return -errno;
+		return errno == ENOENT ? posix->ops->rename(posix->ctx, from, to) : -errno;
 	if (chown(from, st.st_uid, st.st_gid) && chown(from, (uid_t)-1, st.st_gid))
 		st.st_mode &= ~(mode_t)0070; /* another group than it was meant for */
 	copy_xattrs(to, from);
