@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include <firmem/nvdimm_image.h>
+#include <firmem/powercut.h>
 
 #define LABELS 1024u
 
@@ -186,6 +187,66 @@ static void configs_that_cannot_be_are_refused(void **state)
 	assert_int_equal(tmpdir_entries(state), 0);
 }
 
+/* --- a power cut --------------------------------------------------------------------------------- */
+
+struct cut {
+	uint64_t end; /* the steps of all */
+	bool old;     /* there was a file before */
+};
+
+static int one_of_two(void *ctx, const struct fm_powercut_state *state, struct fm_error *err)
+{
+	const struct cut *cut = ctx;
+	size_t len = 0;
+	const uint8_t *bytes = fm_powercut_file(state->disk, "disk/nv", &len);
+
+	if (state->point < cut->end && (cut->old ? bytes && len == 3 : !bytes))
+		return 0;
+	if (bytes && len == FM_NVDIMM_ALIGN + LABELS && bytes[FM_NVDIMM_ALIGN] == 9 &&
+	    bytes[FM_NVDIMM_ALIGN + 512] == 9)
+		return 0;
+	return fm_error_set(err, FM_ERR_FORMAT, 0, "%s of %zu bytes", bytes ? "a file" : "none",
+			    len);
+}
+
+static uint64_t violations(bool old, uint64_t drop_sync)
+{
+	const struct fm_powercut_config pc_cfg = { .struct_size = sizeof(pc_cfg),
+						   .drop_sync = drop_sync };
+	const struct fm_powercut_plan plan = { .struct_size = sizeof(plan), .states = 300 };
+	struct fm_nvdimm_image_config cfg = config("disk/nv", NULL);
+	struct cut cut = { .old = old };
+	struct fm_powercut_report report;
+	struct fm_powercut *pc;
+	uint8_t labels[LABELS];
+	struct fm_error err = { 0 };
+
+	memset(labels, 9, sizeof(labels));
+	assert_int_equal(fm_powercut_new(&pc, &pc_cfg, NULL), 0);
+	if (old)
+		assert_int_equal(fm_powercut_put(pc, "disk/nv", "old", 3, NULL), 0);
+	cfg.io = fm_powercut_io(pc);
+	cfg.labels = labels;
+	cfg.replace = old;
+	if (fm_nvdimm_image_create(&cfg, &err))
+		fail_msg("%s", err.msg);
+	assert_false(fm_powercut_broken(pc));
+	cut.end = fm_powercut_point(pc);
+	if (fm_powercut_explore(pc, &plan, one_of_two, &cut, &report, &err))
+		fail_msg("%s", err.msg);
+	assert_true(report.states > report.points);
+	fm_powercut_free(pc);
+	return report.violations;
+}
+
+static void a_power_cut_leaves_what_was_there_or_all_of_the_new_image(void **state)
+{
+	for (unsigned old = 0; old < 2; old++) {
+		assert_int_equal(violations(old, 0), 0);
+		assert_int_not_equal(violations(old, 1), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -194,6 +255,7 @@ int main(void)
 		tmpdir_test(a_file_that_is_there_is_never_replaced),
 		tmpdir_test(one_that_is_to_be_replaced_is_so_when_the_new_one_is_whole),
 		tmpdir_test(labels_that_are_given_are_at_its_end),
+		cmocka_unit_test(a_power_cut_leaves_what_was_there_or_all_of_the_new_image),
 		cmocka_unit_test_setup_teardown(whatever_call_fails_the_old_image_stays,
 						tmpdir_setup, tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(
