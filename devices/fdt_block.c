@@ -219,12 +219,19 @@ static int add_windows(const struct build *b, struct fm_dev *dev)
 		rc = fmi_fdt_fail(b->err, FM_ERR_FORMAT, b->node, "firmem,priority",
 				  "0x%llx, expected at most 0xffff", (unsigned long long)priority);
 	w.priority = (int)priority;
+	if (rc)
+		return rc;
+	/* In one change of the space: they may be very many. */
+	fm_space_begin(b->space);
 	for (int i = 0; !rc && i < count; i++) {
 		rc = fm_fdt_node_reg(b->node, (unsigned)i, &w.gpa, &w.len, b->err);
 		if (!rc)
 			rc = fm_space_add(b->space, &w, NULL, b->err);
 		w.dev_off += w.len;
 	}
+	if (!rc)
+		return fm_space_commit(b->space, b->err);
+	fm_space_abort(b->space);
 	return rc;
 }
 

@@ -21,6 +21,8 @@ struct apply {
 	struct fm_reset_options o;
 	struct fm_reset_report report;
 	struct fm_error *err; /* never NULL */
+	struct fmi_reset_users users;
+	struct fmi_registry alone; /* devices whose reset would do what the plan decides on */
 };
 
 static bool is_private(const struct fm_reset_step *s)
@@ -31,17 +33,6 @@ static bool is_private(const struct fm_reset_step *s)
 static bool is_flash(const struct fm_reset_step *s)
 {
 	return s->role == FM_ROLE_FLASH_CODE || s->role == FM_ROLE_FLASH_VARS;
-}
-
-struct fm_dev *fmi_reset_reloader(const struct fm_machine *machine, const struct fm_block *block)
-{
-	struct fm_dev *dev;
-
-	fm_machine_foreach_dev (machine, dev) {
-		if (dev->ops.reload && fmi_dev_keeps_in(dev, block))
-			return dev;
-	}
-	return NULL;
 }
 
 /* --- before anything is touched --------------------------------------------------------------- */
@@ -146,14 +137,12 @@ static int persist(struct apply *a, const struct fm_reset_step *s)
 static int flush(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
 	struct fm_dev *dev;
+	size_t at = 0;
 	int rc = 0;
 
 	if (!(s->due & FM_RESET_DUE_FLUSH))
 		return 0;
-	for (dev = fm_machine_next_dev(a->machine, NULL); dev && !rc;
-	     dev = fm_machine_next_dev(a->machine, dev)) {
-		if (!fmi_dev_keeps_in(dev, s->object))
-			continue;
+	while (!rc && (dev = fmi_reset_users_next(&a->users, s->object, &at))) {
 		fm_dev_lock(dev);
 		rc = fm_dev_flush(dev, a->err);
 		fm_dev_unlock(dev);
@@ -165,9 +154,10 @@ static int flush(struct apply *a, const struct fm_reset_step *s, struct fm_reset
 static bool sanitize(struct apply *a, const struct fm_reset_step *s, int *rc)
 {
 	struct fm_dev *dev;
+	size_t at = 0;
 
-	fm_machine_foreach_dev (a->machine, dev) {
-		if (!dev->ops.sanitize || !fmi_dev_keeps_in(dev, s->object))
+	while ((dev = fmi_reset_users_next(&a->users, s->object, &at))) {
+		if (!dev->ops.sanitize)
 			continue;
 		fm_dev_lock(dev);
 		*rc = fm_dev_sanitize(dev, a->err);
@@ -240,7 +230,7 @@ static int reload(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 		r->written = s->size;
 		return a->o.reload(a->o.ctx, s, a->err);
 	}
-	dev = fmi_reset_reloader(a->machine, s->object);
+	dev = fmi_reset_reloader(&a->users, s->object);
 	fm_dev_lock(dev);
 	a->report.effects |= dev->ops.reload(dev->state, &r->written);
 	fm_dev_unlock(dev);
@@ -312,7 +302,7 @@ static int verify(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 	bool good = true;
 
 	if (s->action == FM_RESET_RELOAD && !(s->due & FM_RESET_DUE_HOST)) {
-		dev = fmi_reset_reloader(a->machine, s->object);
+		dev = fmi_reset_reloader(&a->users, s->object);
 		r->verified = s->size;
 		if (dev->ops.pristine && !dev->ops.pristine(dev->state, &at))
 			return unverified(a, s, at, "the pristine contents");
@@ -374,27 +364,13 @@ static int each(struct apply *a, enum fm_reset_phase phase, step_fn *fn)
 	return 0;
 }
 
-/* Does the policy decide on the contents that the device's reset would change? */
-static bool is_left_alone(const struct apply *a, struct fm_dev *dev)
-{
-	if (dev->ops.reload)
-		return true;
-	for (size_t i = 0; i < a->plan->count; i++) {
-		const struct fm_reset_step *s = &a->plan->steps[i];
-
-		if (s->role == FM_ROLE_PPI && fmi_dev_keeps_in(dev, s->object))
-			return true;
-	}
-	return false;
-}
-
 static void reset_devices(struct apply *a)
 {
 	struct fm_dev *dev;
 
 	tell(a, FM_RESET_PHASE_DEVICES, NULL);
 	fm_machine_foreach_dev (a->machine, dev) {
-		if (is_left_alone(a, dev))
+		if (dev->ops.reload || fmi_registry_has(&a->alone, dev))
 			continue;
 		fm_dev_lock(dev);
 		a->report.effects |= fm_dev_reset(dev, a->plan->kind);
@@ -453,6 +429,30 @@ static void sum(struct fm_reset_report *report)
 	}
 }
 
+/* What is needed on the way, before anything is touched. 0, or FM_ERR_NOMEM. */
+static int prepare(struct apply *a)
+{
+	int rc = fmi_reset_users_list(&a->users, a->machine);
+
+	for (size_t i = 0; i < a->plan->count; i++) {
+		const struct fm_reset_step *s = &a->plan->steps[i];
+		struct fm_dev *dev;
+		size_t at = 0;
+
+		while (!rc && s->role == FM_ROLE_PPI &&
+		       (dev = fmi_reset_users_next(&a->users, s->object, &at))) {
+			if (!fmi_registry_has(&a->alone, dev))
+				rc = fmi_registry_add(&a->alone, dev, "");
+		}
+	}
+	a->report.count = a->plan->count;
+	a->report.results = calloc(a->plan->count + 1, sizeof(*a->report.results));
+	if (rc || !a->report.results)
+		return fm_error_set(a->err, FM_ERR_NOMEM, 0, "%s: reset: out of memory",
+				    fm_machine_name(a->machine));
+	return 0;
+}
+
 int fm_reset_apply(struct fm_machine *machine, const struct fm_reset_plan *plan,
 		   const struct fm_reset_options *options, struct fm_reset_report *report,
 		   struct fm_error *err)
@@ -472,13 +472,8 @@ int fm_reset_apply(struct fm_machine *machine, const struct fm_reset_plan *plan,
 				    : !plan  ? "plan is NULL"
 					     : "pages, expected one of enum fm_reset_pages");
 	rc = check(&a);
-	if (!rc) {
-		a.report.count = plan->count;
-		a.report.results = calloc(plan->count + 1, sizeof(*a.report.results));
-		if (!a.report.results)
-			rc = fm_error_set(&inner, FM_ERR_NOMEM, 0, "%s: reset: out of memory",
-					  fm_machine_name(machine));
-	}
+	if (!rc)
+		rc = prepare(&a);
 	if (!rc)
 		rc = each(&a, FM_RESET_PHASE_ATTEST, attest);
 	if (!rc) {
@@ -490,6 +485,8 @@ int fm_reset_apply(struct fm_machine *machine, const struct fm_reset_plan *plan,
 		*report = a.report;
 	else
 		free(a.report.results);
+	fmi_reset_users_drop(&a.users);
+	fmi_registry_clear(&a.alone, NULL);
 	if (rc)
 		fm_error_set(err, rc, inner.sys, "%s", inner.code ? inner.msg : fm_strerror(rc));
 	return rc;

@@ -23,6 +23,7 @@ struct planner {
 	struct fmi_registry sanitize; /* names of blocks */
 	struct fmi_registry saved;    /* struct fm_reset_saved, and so on */
 	struct fmi_registry backings;
+	struct fmi_reset_users users;
 	const struct fm_block *left; /* the first that would be cleared, and is not */
 };
 
@@ -390,7 +391,7 @@ static void fit_backing(const struct planner *p, struct fm_reset_step *s)
 	/* A device reloads all of its block, private ranges too. */
 	if (s->action == FM_RESET_LOAD ||
 	    (s->action == FM_RESET_RELOAD &&
-	     (!is_whole(s) || !fmi_reset_reloader(p->machine, s->object))))
+	     (!is_whole(s) || !fmi_reset_reloader(&p->users, s->object))))
 		s->due |= FM_RESET_DUE_HOST;
 	if (s->action == FM_RESET_ZERO && fm_role_nonvolatile(s->role) && !is_whole(s))
 		refuse(s, "sanitize of a block that is private in part");
@@ -507,7 +508,7 @@ static int make(struct planner *p, struct fm_error *err)
 		p->plan->overwrite_sources = who_asks(p);
 		p->overwrite = p->plan->overwrite_sources != 0;
 	}
-	rc = p->plan ? 0 : FM_ERR_NOMEM;
+	rc = p->plan ? fmi_reset_users_list(&p->users, p->machine) : FM_ERR_NOMEM;
 	while (!rc && (block = fm_machine_next_block(p->machine, FM_WALK_ALL, block)))
 		rc = plan_block(p, block);
 	if (rc)
@@ -535,6 +536,7 @@ int fm_reset_plan(struct fm_reset_plan **out, struct fm_machine *machine,
 	fmi_registry_clear(&p.sanitize, NULL);
 	fmi_registry_clear(&p.saved, NULL);
 	fmi_registry_clear(&p.backings, NULL);
+	fmi_reset_users_drop(&p.users);
 	if (rc)
 		fm_reset_plan_free(p.plan);
 	else

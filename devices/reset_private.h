@@ -48,8 +48,26 @@ const struct fm_reset_rule *fmi_reset_rules_find(const struct fmi_reset_rules *x
 						 enum fm_role role, enum fm_reset_kind kind,
 						 bool overwrite);
 
-/* The device of the machine that can reload the block's contents, or NULL. */
-struct fm_dev *fmi_reset_reloader(const struct fm_machine *machine, const struct fm_block *block);
+/* Which devices of the machine have contents in which blocks. Zeros: none. */
+struct fmi_reset_user {
+	const struct fm_block *block;
+	struct fm_dev *dev;
+	size_t nth; /* of the machine's devices */
+};
+
+struct fmi_reset_users {
+	struct fmi_reset_user *list;
+	size_t count;
+};
+
+/* 0, or FM_ERR_NOMEM. To be dropped in any case. */
+int fmi_reset_users_list(struct fmi_reset_users *u, const struct fm_machine *machine);
+void fmi_reset_users_drop(struct fmi_reset_users *u);
+/* The block's devices, in order: *at is 0 for the first, and ours then. NULL behind the last. */
+struct fm_dev *fmi_reset_users_next(const struct fmi_reset_users *u, const struct fm_block *block,
+				    size_t *at);
+/* The first that can reload the block's contents, or NULL. */
+struct fm_dev *fmi_reset_reloader(const struct fmi_reset_users *u, const struct fm_block *block);
 
 /* Do the block's private pages live in a file of their own? private.c */
 bool fmi_private_has_fd(const struct fm_block *block);

@@ -281,10 +281,17 @@ static int build(const struct fm_fdt_node *node, struct fm_machine *machine, str
 		kind = r->compatible;
 		rc = build_region(node, machine, space, r, err);
 	}
-	if (!rc && kind && !strcmp(kind, "arm,gic-v3"))
+	if (rc || !kind)
+		return rc;
+	/* In one change of the space: they may be very many. */
+	fm_space_begin(space);
+	if (!strcmp(kind, "arm,gic-v3"))
 		rc = build_redistributors(node, machine, space, virt, err);
-	if (!rc && kind && !strcmp(kind, "pci-host-ecam-generic"))
+	if (!strcmp(kind, "pci-host-ecam-generic"))
 		rc = build_pci(node, machine, space, virt, err);
+	if (!rc)
+		return fm_space_commit(space, err);
+	fm_space_abort(space);
 	return rc;
 }
 

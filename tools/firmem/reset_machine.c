@@ -70,17 +70,24 @@ static int declared(void *ctx, const struct fm_block *block, unsigned backing, s
 	return 0;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct fm_reset_backing *)a)->block,
+		      ((const struct fm_reset_backing *)b)->block);
+}
+
 /* Memory and flash that the tree says no more of is ordinary memory of our own. */
 static void declare_the_rest(struct reset_machine *m)
 {
+	const size_t told = m->nbackings;
 	struct fm_block *block;
 
+	if (told)
+		qsort(m->backings, told, sizeof(*m->backings), by_name);
 	fm_machine_foreach_block (m->machine, FM_WALK_ALL, block) {
-		bool known = false;
+		const struct fm_reset_backing key = { .block = fm_block_name(block) };
 
-		for (size_t i = 0; i < m->nbackings; i++)
-			known |= !strcmp(m->backings[i].block, fm_block_name(block));
-		if (!known)
+		if (!told || !bsearch(&key, m->backings, told, sizeof(key), by_name))
 			declared(m, block, 0, NULL);
 	}
 }
