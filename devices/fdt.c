@@ -412,9 +412,35 @@ static const char *misplaced(const void *blob)
 	return NULL;
 }
 
+/*
+ * A node that says more than it may, or NULL: properties are looked for one after the other, also in a bus for
+ * each of its children. What begins with "__" is a table of labels, in which nobody looks.
+ */
+static const char *crowded(const void *blob)
+{
+	const char *name = "";
+	unsigned count = 0;
+	int at = 0;
+	int begin = 0;
+	uint32_t tag;
+
+	do {
+		begin = at;
+		tag = fdt_next_tag(blob, at, &at);
+		if (tag == FDT_BEGIN_NODE) {
+			name = fmi_fdt_name(blob, begin);
+			count = 0;
+		} else if (tag == FDT_PROP && ++count > FMI_FDT_PROPS &&
+			   strncmp(name, "__", 2) != 0) {
+			return *name ? name : "/";
+		}
+	} while (tag != FDT_END);
+	return NULL;
+}
+
 int fmi_fdt_check(const void *blob, size_t len, const char *source, struct fm_error *err)
 {
-	const char *expected;
+	const char *expected, *many;
 	int rc = check_sizes(blob, len, source, err);
 
 	if (rc)
@@ -432,6 +458,11 @@ int fmi_fdt_check(const void *blob, size_t len, const char *source, struct fm_er
 	if (expected)
 		return fm_error_set(err, FM_ERR_FORMAT, 0, "%s: structure: expected %s", source,
 				    expected);
+	many = crowded(blob);
+	if (many)
+		return fm_error_set(err, FM_ERR_FORMAT, 0,
+				    "%s: node \"%.60s\": more properties than expected: at most %u",
+				    source, many, FMI_FDT_PROPS);
 	return 0;
 }
 

@@ -24,9 +24,6 @@ struct memory {
 /* Bytes of the longest path that a walk lets pass, and of a little more text behind it. */
 #define WHERE_LEN (FMI_FDT_DEPTH * (FMI_FDT_NAME + 1) + 32)
 
-/* Our choice: beyond the largest real trees, and little enough to compare each with all. */
-#define MEMORY_MAX 16384u
-
 struct builder {
 	const void *blob;
 	const struct fm_fdt_options *options;
@@ -35,6 +32,7 @@ struct builder {
 	size_t nbindings;
 	struct memory *memory;
 	size_t nmemory;
+	size_t nbound; /* nodes with a binding so far */
 	size_t room;
 	struct fm_machine *machine;
 	struct fm_space *space;
@@ -104,10 +102,10 @@ static int note_memory(struct builder *b, const struct fm_fdt_node *node, unsign
 
 	if (rc)
 		return rc;
-	if (b->nmemory == MEMORY_MAX)
+	if (b->nmemory == FMI_FDT_MEMORY)
 		return fmi_fdt_fail(err, FM_ERR_FORMAT, node, "reg",
 				    "more ranges of memory than expected: at most %u in a tree",
-				    MEMORY_MAX);
+				    FMI_FDT_MEMORY);
 	if (b->nmemory == b->room) {
 		size_t room = b->room ? 2 * b->room : 8;
 		struct memory *grown = realloc(b->memory, room * sizeof(*grown));
@@ -303,6 +301,10 @@ static int build_bound(const struct fm_fdt_node *node, void *ctx, struct fm_erro
 
 	if (rc || !binding)
 		return rc;
+	if (b->nbound++ == FMI_FDT_BOUND)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, node, "compatible",
+				    "more nodes with a binding than expected: at most %u in a tree",
+				    FMI_FDT_BOUND);
 	rc = space_of(b, is_secure(node), &space, err);
 	if (rc)
 		return rc;

@@ -166,16 +166,15 @@ int fm_fdt_node_compatible(const struct fm_fdt_node *node, const char *wanted, s
  * How many cells an address and a length of the children of `bus` have. Defaults: Devicetree
  * Specification 0.4, 2.3.5. We read what fits 64 bits, so no PCI addresses.
  */
-static int cells(const struct fm_fdt_node *bus, const char *name, unsigned fallback, unsigned *out,
-		 struct fm_error *err)
+static int cells(const struct fm_fdt_node *bus, const struct fmi_fdt_value *v, const char *name,
+		 unsigned fallback, unsigned *out, struct fm_error *err)
 {
 	uint32_t value = fallback;
-	int rc = 0;
 
-	if (fm_fdt_node_has(bus, name))
-		rc = fm_fdt_node_u32(bus, name, &value, err);
-	if (rc)
-		return rc;
+	if (v->bytes && v->len != 4)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, bus, name, "%zu bytes, expected 4", v->len);
+	if (v->bytes)
+		value = fmi_be32(v->bytes);
 	if (value < 1 || value > 2)
 		return fmi_fdt_fail(err, FM_ERR_FORMAT, bus, name,
 				    "%u, expected 1 or 2 to read a child's addresses", value);
@@ -185,12 +184,12 @@ static int cells(const struct fm_fdt_node *bus, const char *name, unsigned fallb
 
 static int address_cells(const struct fm_fdt_node *bus, unsigned *out, struct fm_error *err)
 {
-	return cells(bus, "#address-cells", 2, out, err);
+	return cells(bus, &bus->address_cells, "#address-cells", 2, out, err);
 }
 
 static int size_cells(const struct fm_fdt_node *bus, unsigned *out, struct fm_error *err)
 {
-	return cells(bus, "#size-cells", 1, out, err);
+	return cells(bus, &bus->size_cells, "#size-cells", 1, out, err);
 }
 
 /* Take a number of one or two cells off *p. */
@@ -217,8 +216,8 @@ static bool leaves(uint64_t addr, uint64_t len, unsigned ncells)
 static int translate(const struct fm_fdt_node *bus, uint64_t *addr, uint64_t len,
 		     struct fm_error *err)
 {
-	size_t bytes;
-	const uint8_t *p = prop(bus, "ranges", &bytes);
+	const size_t bytes = bus->ranges.len;
+	const uint8_t *p = bus->ranges.bytes;
 	const uint8_t *end;
 	unsigned below = 1, above = 1, size = 1;
 	int rc;
@@ -240,6 +239,10 @@ static int translate(const struct fm_fdt_node *bus, uint64_t *addr, uint64_t len
 		return fmi_fdt_fail(err, FM_ERR_FORMAT, bus, "ranges",
 				    "%zu bytes, expected a multiple of %u", bytes,
 				    4 * (below + above + size));
+	if (bytes / (4 * (below + above + size)) > FMI_FDT_RANGES)
+		return fmi_fdt_fail(err, FM_ERR_FORMAT, bus, "ranges",
+				    "%zu entries, expected at most %u",
+				    bytes / (4 * (below + above + size)), FMI_FDT_RANGES);
 	end = p + bytes;
 	while (p < end) {
 		uint64_t child = take(&p, below);

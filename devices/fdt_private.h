@@ -5,6 +5,14 @@
 
 #include <firmem/fdt.h>
 
+/*
+ * Our choices, beyond the largest real trees: what is looked for among the others costs the size of a tree,
+ * and not its square.
+ */
+#define FMI_FDT_PROPS 1024u   /* properties of a node */
+#define FMI_FDT_RANGES 1024u  /* entries of a bus's "ranges" */
+#define FMI_FDT_BOUND 16384u  /* nodes with a binding */
+#define FMI_FDT_MEMORY 16384u /* ranges of memory */
 /* Real trees are less than half as deep, and their names well below half as long. */
 #define FMI_FDT_DEPTH 32u
 #define FMI_FDT_NAME 127u
@@ -34,12 +42,22 @@ struct fmi_fdt_tree {
 	char path[FMI_FDT_DEPTH * (FMI_FDT_NAME + 1) + 2];
 };
 
+struct fmi_fdt_value {
+	const uint8_t *bytes; /* NULL: there is no such property */
+	size_t len;
+};
+
 struct fm_fdt_node {
 	struct fmi_fdt_tree *tree;
 	const struct fm_fdt_node *parent; /* NULL: this is the root */
 	int offset;
 	int path_len;
 	unsigned worlds; /* enum fmi_fdt_world: in which it is in use */
+	/* Of a node with children: looked for once, and not for each child. */
+	bool is_bus;
+	struct fmi_fdt_value address_cells;
+	struct fmi_fdt_value size_cells;
+	struct fmi_fdt_value ranges;
 };
 
 enum fmi_fdt_world {

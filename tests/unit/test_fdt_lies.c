@@ -2,15 +2,22 @@
 /* Each lie that a well-formed tree can tell: its code, and what the message names. */
 #include "tests/unit/fdt_build.h"
 
+static int build_nothing(const struct fm_fdt_node *node, struct fm_machine *machine,
+			 struct fm_space *space, void *ctx, struct fm_error *err)
+{
+	return 0;
+}
+
 static void must_refuse(struct fm_fdt *fdt, int code, const char *text)
 {
 	const struct fm_fdt_options options = { .struct_size = sizeof(options), .source = "x.dtb" };
 	int calls = 0;
-	const struct fm_fdt_binding bindings[] = { { "x,ram", tree_build_ram, &calls } };
+	const struct fm_fdt_binding bindings[] = { { "x,ram", tree_build_ram, &calls },
+						   { "x,none", build_nothing, NULL } };
 	struct fm_machine *machine = NULL;
 	struct fm_error err = { 0 };
 	struct tree t = tree_end(fdt);
-	int rc = fm_machine_from_fdt(&machine, t.blob, t.len, bindings, 1, &options, &err);
+	int rc = fm_machine_from_fdt(&machine, t.blob, t.len, bindings, 2, &options, &err);
 
 	free(t.blob);
 	assert_null(machine);
@@ -151,6 +158,55 @@ static void memory_in_more_pieces_than_any_machine_has_is_refused(void **state)
 	must_refuse(fdt, FM_ERR_FORMAT, "/memory: reg: more ranges of memory than expected");
 }
 
+static void more_devices_than_any_machine_has_are_refused(void **state)
+{
+	struct fm_fdt *fdt = tree_begin();
+
+	for (unsigned i = 0; i < 16385; i++) {
+		char name[32];
+
+		sprintf(name, "ram%u", i);
+		tree_device(fdt, name, "x,none");
+		fm_fdt_end(fdt);
+	}
+	must_refuse(
+		fdt, FM_ERR_FORMAT,
+		"x.dtb: /ram16384: compatible: more nodes with a binding than expected: at most "
+		"16384");
+}
+
+/* A node `name` with that many properties, and the device "x,ram" in it. */
+static struct fm_fdt *crowd(const char *name, unsigned count)
+{
+	struct fm_fdt *fdt = tree_begin();
+
+	fm_fdt_begin(fdt, name);
+	for (unsigned i = 0; i < count; i++) {
+		char prop[32];
+
+		sprintf(prop, "p%u", i);
+		fm_fdt_prop_empty(fdt, prop);
+	}
+	return fdt;
+}
+
+static void nodes_of_more_properties_than_any_has_are_refused(void **state)
+{
+	struct fm_fdt *fdt = crowd("soc", 1025);
+
+	fm_fdt_end(fdt);
+	must_refuse(fdt, FM_ERR_FORMAT,
+		    "x.dtb: node \"soc\": more properties than expected: at most 1024");
+	/* As many are fine, and so are labels, of which there may be very many. */
+	fdt = crowd("soc", 1024);
+	add_device_on_bus(fdt);
+	must_refuse(fdt, FM_ERR_FORMAT, "x.dtb: /soc/ram: reg: 8 bytes, expected a multiple of 12");
+	fdt = crowd("__symbols__", 5000);
+	fm_fdt_end(fdt);
+	fm_fdt_add_memory(fdt, 0, 1ull << 60, -1);
+	must_refuse(fdt, FM_ERR_NOMEM, "/memory@0");
+}
+
 /* --- "reg" and its cells ----------------------------------------------------------------------- */
 
 static void memory_without_reg_is_refused(void **state)
@@ -243,6 +299,18 @@ static void ranges_of_half_an_entry_are_refused(void **state)
 	fm_fdt_prop_u32s(fdt, "ranges", (const uint32_t[]){ 0, 0, 0, 0x2000, 0 }, 5);
 	add_device_on_bus(fdt);
 	must_refuse(fdt, FM_ERR_FORMAT, "/soc: ranges: 20 bytes, expected a multiple of 16");
+}
+
+static void ranges_of_more_entries_than_any_bus_has_are_refused(void **state)
+{
+	uint32_t *ranges = calloc(4 * 1025, sizeof(*ranges));
+	struct fm_fdt *fdt = tree_begin();
+
+	tree_bus(fdt, "soc", 1, 1);
+	fm_fdt_prop_u32s(fdt, "ranges", ranges, 4 * 1025);
+	free(ranges);
+	add_device_on_bus(fdt);
+	must_refuse(fdt, FM_ERR_FORMAT, "/soc: ranges: 1025 entries, expected at most 1024");
 }
 
 static void ranges_that_wrap_are_refused(void **state)
@@ -356,6 +424,8 @@ int main(void)
 		cmocka_unit_test(memory_that_leaves_one_cell_s_addresses_is_refused),
 		cmocka_unit_test(memory_that_no_host_has_is_refused),
 		cmocka_unit_test(memory_in_more_pieces_than_any_machine_has_is_refused),
+		cmocka_unit_test(more_devices_than_any_machine_has_are_refused),
+		cmocka_unit_test(nodes_of_more_properties_than_any_has_are_refused),
 		cmocka_unit_test(memory_without_reg_is_refused),
 		cmocka_unit_test(an_empty_reg_is_refused),
 		cmocka_unit_test(a_reg_of_half_a_pair_is_refused),
@@ -364,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_bus_without_ranges_is_refused),
 		cmocka_unit_test(ranges_that_hold_less_than_the_device_are_refused),
 		cmocka_unit_test(ranges_of_half_an_entry_are_refused),
+		cmocka_unit_test(ranges_of_more_entries_than_any_bus_has_are_refused),
 		cmocka_unit_test(ranges_that_wrap_are_refused),
 		cmocka_unit_test(strings_that_do_not_end_are_refused),
 		cmocka_unit_test(a_list_whose_last_string_does_not_end_is_refused),
