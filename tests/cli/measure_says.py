@@ -240,7 +240,16 @@ def words_of_sev_snp_measure_mean_what_they_mean_there():
                   ["-v", "--vcpu-family", 23, "--vcpu-model", 1, "--vcpu-stepping", 2,
                    "--guest-features=0x21"]):
         assert digest(*old, *words) == want, words
-    assert "--vcpu-sig" in refused(*old, "--vcpu-sig", "99999999999999999999999")
+    for words in (["--vcpu-sig", "0X800F12", "--guest-features", "0b100001"],
+                  ["--vcpu-sig=0o40007422", "--guest-features=0O41"]):
+        assert digest(*old, *words) == want, words
+    for text in ("99999999999999999999999", "800f12", "0b12", "0o8", "0x", "021", "-1", "", "1 "):
+        assert "--vcpu-sig" in refused(*old, "--vcpu-sig", text), text
+        assert "--guest-features" in refused(*old, f"--guest-features={text}"), text
+    # There --mode snp leaves an SVSM out.
+    assert "--svsm" in refused("--mode", "snp:svsm", *old[2:], "--vcpu-type", "EPYC")
+    assert "--svsm" in refused(*old, "--vcpu-type", "EPYC", "--svsm", IMAGE, "--vars-size", "4K")
+    assert "--mode" in refused("--ovmf", IMAGE, "--mode")
     assert digest(*SNP, "--dump-vmsa") == digest(*SNP)
     pages = []
     for number in range(4):
@@ -248,6 +257,8 @@ def words_of_sev_snp_measure_mean_what_they_mean_there():
             pages.append(hashlib.sha384(file.read()).hexdigest())
     cpu = ("--vcpu-type", "EPYC-Milan")
     assert pages == [digest("vmsa", *cpu)] + 3 * [digest("vmsa", *cpu, "--eip", "0x80b004")], pages
+    assert digest("--mode=snp:ovmf-hash", "--ovmf", IMAGE, "--vcpus", 4, "--vcpu-type=EPYC") == \
+        digest("ovmf-hash", "--firmware", IMAGE)
     assert digest("--mode", "snp:ovmf-hash", "--ovmf", IMAGE, "-v") == \
         base64.b64decode(digest("ovmf-hash", "--firmware", IMAGE, "--output-format",
                                 "base64")).hex()
@@ -312,6 +323,15 @@ def a_guid_twice_is_told_as_qemu_reads_it():
     assert b"1 entries with a GUID that came before were ignored" in done.stderr, done
 
 
+def a_command_line_may_look_like_an_option():
+    image = find("ovmf_AmdSev_suffix.bin")
+    for text in ("--guest-features=33", "--mode=sev", "--vcpu-sig", "--mode", "--json"):
+        want = digest("snp", "--firmware", image, "--vcpus", 1, "--vcpu-type", "EPYC", "--kernel",
+                      "/dev/null", f"--append={text}")
+        assert digest("--ovmf", image, "--append", text, "--mode", "snp", "--vcpus", 1,
+                      "--vcpu-type", "EPYC", "--kernel", "/dev/null") == want, text
+
+
 def dev_null_is_an_empty_kernel():
     image = find("ovmf_AmdSev_suffix.bin")
     base = ["snp", "--firmware", image, "--vcpus", 1, "--vcpu-type", "EPYC"]
@@ -332,7 +352,7 @@ SAYS = (every_verb_has_a_transcript_that_ends_in_its_answer, a_log_by_pcrs_has_r
         id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
         what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
         where_one_output_fails_the_other_stays,
-        a_guid_twice_is_told_as_qemu_reads_it, dev_null_is_an_empty_kernel)
+        a_guid_twice_is_told_as_qemu_reads_it, a_command_line_may_look_like_an_option, dev_null_is_an_empty_kernel)
 
 
 if __name__ == "__main__":

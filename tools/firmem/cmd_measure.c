@@ -27,91 +27,167 @@ static const struct verb verbs[] = {
 	{ NULL },
 };
 
-/*
- * Numbers that are hexadecimal here are decimal there unless 0x says otherwise, so 33 becomes 0x21 in `room`. What
- * is no decimal number stays, to be complained about.
- */
-static void from_decimal(char **value, char *room, size_t len)
+/* --- sev-snp-measure's command line: --mode instead of a verb -------------------------------- */
+
+#define NUMBERS 2 /* options whose numbers are read in another way there */
+
+/* A number as Python has it: decimal but for 0x, 0o or 0b before it, and then without zeros before it. */
+static bool python_number(const char *text, unsigned long long *number)
 {
-	char *end;
-	unsigned long long number;
+	static const struct {
+		char letter;
+		int base;
+		const char *digits;
+	} bases[] = { { 'x', 16, "0123456789abcdefABCDEF" },
+		      { 'o', 8, "01234567" },
+		      { 'b', 2, "01" } };
+	const char *digits = "0123456789";
+	int base = 10;
 
-	if (!(*value)[0] || strspn(*value, "0123456789") != strlen(*value))
-		return;
-	errno = 0;
-	number = strtoull(*value, &end, 10);
-	if (errno)
-		return;
-	snprintf(room, len, "0x%llx", number);
-	*value = room;
-}
-
-/* sev-snp-measure's options with such numbers, as --name=VALUE where they have more than that in common. */
-static void take_decimals(int argc, char **argv, char room[2][64])
-{
-	static const char *const names[2] = { "--guest-features", "--vcpu-sig" };
-
-	for (int i = 0; i < argc; i++) {
-		for (unsigned k = 0; k < 2; k++) {
-			size_t n = strlen(names[k]);
-			char number[32], *value = argv[i] + n + 1;
-
-			if (strncmp(argv[i], names[k], n))
-				continue;
-			if (!argv[i][n] && i + 1 < argc) {
-				from_decimal(&argv[i + 1], room[k], sizeof(room[k]));
-			} else if (argv[i][n] == '=') {
-				from_decimal(&value, number, sizeof(number));
-				if (value != number)
-					continue;
-				snprintf(room[k], sizeof(room[k]), "%s=%s", names[k], number);
-				argv[i] = room[k];
-			}
+	for (size_t i = 0; i < sizeof(bases) / sizeof(*bases); i++) {
+		if (text[0] == '0' && (text[1] | 0x20) == bases[i].letter) {
+			base = bases[i].base;
+			digits = bases[i].digits;
+			text += 2;
+			break;
 		}
 	}
+	if (!*text || strspn(text, digits) != strlen(text) ||
+	    (base == 10 && text[0] == '0' && text[1]))
+		return false;
+	errno = 0;
+	*number = strtoull(text, NULL, base);
+	return !errno;
 }
 
-/* sev-snp-measure's command line: --mode instead of a verb. */
+/* The number of the option at argv[i] in hexadecimal, as it is read here, in `room`. */
+static bool take_number(int argc, char **argv, int i, const char *name, char room[64])
+{
+	size_t n = strlen(name);
+	const char *value = argv[i][n] ? argv[i] + n + 1 : i + 1 < argc ? argv[i + 1] : "";
+	unsigned long long number;
+
+	if (!python_number(value, &number)) {
+		complain("measure: %s: \"%.40s\", expected with --mode a number below 2^64 such as "
+			 "33 or 0x21",
+			 name, value);
+		return false;
+	}
+	if (argv[i][n]) {
+		snprintf(room, 64, "%s=0x%llx", name, number);
+		argv[i] = room;
+	} else {
+		snprintf(room, 64, "0x%llx", number);
+		argv[i + 1] = room;
+	}
+	return true;
+}
+
+/* Is it --name, or --name=VALUE? */
+static bool is_option(const char *word, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(word, name, n) && (!word[n] || word[n] == '=');
+}
+
+/* The word behind argv[i] and its text: a command line may look like an option. */
+static int next_word(char **argv, int i)
+{
+	return i + (strcmp(argv[i], "--append") ? 1 : 2);
+}
+
+static bool take_numbers(int argc, char **argv, char room[NUMBERS][64])
+{
+	static const char *const names[NUMBERS] = { "--guest-features", "--vcpu-sig" };
+
+	for (int i = 0; i < argc; i = next_word(argv, i)) {
+		for (unsigned k = 0; k < NUMBERS; k++) {
+			if (is_option(argv[i], names[k]) &&
+			    !take_number(argc, argv, i, names[k], room[k]))
+				return false;
+		}
+	}
+	return true;
+}
+
+static int find_option(int argc, char **argv, const char *name)
+{
+	for (int i = 0; i < argc; i = next_word(argv, i)) {
+		if (is_option(argv[i], name))
+			return i;
+	}
+	return -1;
+}
+
+/* Take out an option with its value. */
+static int drop(int argc, char **argv, int i)
+{
+	int used = strchr(argv[i], '=') || i + 1 == argc ? 1 : 2;
+
+	memmove(argv + i, argv + i + used, (size_t)(argc - i - used) * sizeof(*argv));
+	return argc - used;
+}
+
+/* Of a launch's options the firmware alone counts: scripts give all of them in each mode. */
+static enum status ovmf_hash(int argc, char **argv)
+{
+	static const char *const others[] = { "--vcpus",       "--vcpu-type",     "--vcpu-sig",
+					      "--vcpu-family", "--vcpu-model",    "--vcpu-stepping",
+					      "--vmm-type",    "--guest-features" };
+
+	for (size_t k = 0; k < sizeof(others) / sizeof(*others); k++) {
+		int i = find_option(argc, argv, others[k]);
+
+		if (i >= 0)
+			argc = drop(argc, argv, i);
+	}
+	return measure_ovmf_hash(argc, argv);
+}
+
+/* Either alone would be another digest than there: without the SVSM, or with one that it leaves out. */
+static enum status with_svsm(int argc, char **argv)
+{
+	if (find_option(argc, argv, "--svsm") < 0)
+		return complain("measure: --svsm: is missing, expected it with --mode snp:svsm");
+	return measure_snp(argc, argv);
+}
+
+static enum status without_svsm(int argc, char **argv)
+{
+	if (find_option(argc, argv, "--svsm") >= 0)
+		return complain("measure: --svsm: is given, expected --mode snp:svsm with it");
+	return measure_snp(argc, argv);
+}
+
 static enum status bare(int argc, char **argv)
 {
 	static const struct {
 		const char *mode;
 		enum status (*run)(int argc, char **argv);
 	} modes[] = {
-		{ "sev", measure_sev },
-		{ "seves", measure_seves },
-		{ "snp", measure_snp },
-		{ "snp:svsm", measure_snp },
-		{ "snp:ovmf-hash", measure_ovmf_hash },
+		{ "sev", measure_sev },    { "seves", measure_seves },     { "snp", without_svsm },
+		{ "snp:svsm", with_svsm }, { "snp:ovmf-hash", ovmf_hash },
 	};
+	int i = find_option(argc, argv, "--mode");
+	static char room[NUMBERS][64]; /* argv's from now on */
+	const char *mode;
 
-	char room[2][64];
-
-	take_decimals(argc, argv, room);
-	for (int i = 0; i < argc; i++) {
-		const char *mode;
-		int used = 2;
-
-		if (!strcmp(argv[i], "--mode") && i + 1 < argc) {
-			mode = argv[i + 1];
-		} else if (!strncmp(argv[i], "--mode=", 7)) {
-			mode = argv[i] + 7;
-			used = 1;
-		} else {
-			continue;
-		}
-		memmove(argv + i, argv + i + used, (size_t)(argc - i - used) * sizeof(*argv));
-		for (size_t k = 0; k < sizeof(modes) / sizeof(*modes); k++) {
-			if (!strcmp(mode, modes[k].mode))
-				return modes[k].run(argc - used, argv);
-		}
-		return complain("measure: --mode: \"%.40s\", expected sev, seves, snp, snp:svsm or "
-				"snp:ovmf-hash",
-				mode);
+	if (i < 0 || (!argv[i][6] && i + 1 == argc))
+		return complain("measure: \"%.40s\": expected a verb before it, or --mode; see "
+				"\"firmem measure --help\"",
+				argv[0]);
+	if (!take_numbers(argc, argv, room))
+		return STATUS_BAD;
+	mode = argv[i][6] ? argv[i] + 7 : argv[i + 1];
+	argc = drop(argc, argv, i);
+	for (size_t k = 0; k < sizeof(modes) / sizeof(*modes); k++) {
+		if (!strcmp(mode, modes[k].mode))
+			return modes[k].run(argc, argv);
 	}
-	return complain("measure: \"%.40s\": expected a verb before it, or --mode; see \"firmem "
-			"measure --help\"",
-			argv[0]);
+	return complain("measure: --mode: \"%.40s\", expected sev, seves, snp, snp:svsm or "
+			"snp:ovmf-hash",
+			mode);
 }
 
 const struct command command_measure = {
