@@ -303,6 +303,25 @@ def where_one_output_fails_the_other_stays():
         assert file.read() == steps
 
 
+def what_was_read_is_not_written_over():
+    need_image()
+    shutil.copy(IMAGE, "image")
+    os.symlink("image", "link")
+    for name in ("image", "link", "./image"):
+        assert f"{name}: was read" in refused("snp", "--firmware", "image", *SNP[3:], "--transcript",
+                                              name)
+    log = write_log([(1, 1, {"sha384": "11" * 48})])
+    assert "was read" in refused("rtmr", "--log", log, "--transcript", log)
+    with open("image", "rb") as file, open(IMAGE, "rb") as other:
+        assert file.read() == other.read()
+    openssl = shutil.which("openssl")
+    if openssl:
+        subprocess.run([openssl, "ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", "id.pem"],
+                       check=True, stderr=subprocess.DEVNULL)
+        assert "id.pem: was read" in refused("idblock", "--digest", "11" * 48, "--id-key", "id.pem",
+                                             "-o", "id.pem")
+
+
 def a_guid_twice_is_told_as_qemu_reads_it():
     need_image()
     reset = bytes.fromhex("de71f7007e1acb4f890e68c77e2fb44e")
@@ -351,7 +370,7 @@ SAYS = (every_verb_has_a_transcript_that_ends_in_its_answer, a_log_by_pcrs_has_r
         transcripts_say_where_launches_part, identify_finds_a_launch,
         id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
         what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
-        where_one_output_fails_the_other_stays,
+        where_one_output_fails_the_other_stays, what_was_read_is_not_written_over,
         a_guid_twice_is_told_as_qemu_reads_it, a_command_line_may_look_like_an_option, dev_null_is_an_empty_kernel)
 
 
