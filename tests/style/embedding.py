@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""docs/embedding.md says of each public function which thread may call it, under its header's name:
-embedding.py ROOT."""
+"""docs/embedding.md says of each public function which thread may call it, under its header's name, and
+another page of docs/ tells what each header is for: embedding.py ROOT."""
 import os
 import re
 import sys
@@ -31,6 +31,9 @@ def main(root):
     bad += [f"has {f} under {noun}.h, expected {wanted[f]}.h" for f, noun in rows
             if noun != wanted.get(f, noun)]
     bad += [f"has {f} twice" for f in sorted({f for f in have if have.count(f) > 1})]
+    pages = [p for p in tree.paths if re.fullmatch(r"docs/\w.*\.md", p) and p != PAGE]
+    bad += [f"is the only page that names {noun}.h" for noun in tree.public()
+            if not any(re.search(rf"\b{noun}\.h\b", tree.text(p)) for p in pages)]
     for line in bad:
         print(f"{PAGE}: {line}")
     return bool(bad)
