@@ -9,9 +9,12 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -71,6 +74,40 @@ static inline bool child_deny(int nr, int arg, uint32_t value, int error)
 
 	return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
 	       !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+static inline bool child_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return ok;
+}
+
+/* A mount namespace; for whoever is not root, in a user namespace, as whose root files can be made. */
+static inline bool child_leave_mounts(void)
+{
+	char uids[40], gids[40];
+
+	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
+	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
+	if (!unshare(CLONE_NEWNS))
+		return true;
+	return !unshare(CLONE_NEWUSER | CLONE_NEWNS) &&
+	       child_write_text("/proc/self/uid_map", uids) &&
+	       child_write_text("/proc/self/setgroups", "deny") &&
+	       child_write_text("/proc/self/gid_map", gids);
+}
+
+/* A file system of so many bytes, which is gone with the process; false where the host allows none. */
+static inline bool child_mount_tmpfs(const char *folder, size_t len)
+{
+	char size[40];
+
+	snprintf(size, sizeof(size), "size=%zu", len);
+	return child_leave_mounts() && !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	       !mount("none", folder, "tmpfs", 0, size);
 }
 
 #endif

@@ -4,9 +4,7 @@
 #include "tests/unit/child.h"
 #include "tests/unit/tmpdir.h"
 
-#include <sched.h>
 #include <signal.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 #define LEN (10 * PAGE)
@@ -313,37 +311,9 @@ static void preallocation_reports_a_page_that_cannot_be_read(void **state)
 	child_run(prealloc_of_a_bad_disk, path);
 }
 
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return ok;
-}
-
-/* A mount namespace; for whoever is not root, in a user namespace. */
-static bool leave_mounts(void)
-{
-	char uids[40], gids[40];
-
-	snprintf(uids, sizeof(uids), "0 %u 1", getuid());
-	snprintf(gids, sizeof(gids), "0 %u 1", getgid());
-	if (!unshare(CLONE_NEWNS))
-		return true;
-	return !unshare(CLONE_NEWUSER | CLONE_NEWNS) && write_text("/proc/self/uid_map", uids) &&
-	       write_text("/proc/self/setgroups", "deny") && write_text("/proc/self/gid_map", gids);
-}
-
-/* A mount of its own, which is gone with the process. */
 static bool mount_small_tmpfs(const char *folder)
 {
-	char size[32];
-
-	if (!leave_mounts() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return false;
-	snprintf(size, sizeof(size), "size=%zu", 4 * PAGE);
-	return !mount("none", folder, "tmpfs", 0, size);
+	return child_mount_tmpfs(folder, 4 * PAGE);
 }
 
 static int prealloc_on_a_full_file_system(void *folder)

@@ -11,10 +11,8 @@
 #include <firmem/image.h>
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/mount.h>
 
 #ifndef MAP_SYNC
 #define MAP_SYNC 0x80000
@@ -406,10 +404,7 @@ static int fill_small_tmpfs(void *arg)
 	struct fm_block *b;
 	char path[400];
 
-	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		return CHILD_SKIP;
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("tmpfs", arg, "tmpfs", 0, "size=1m"))
+	if (!child_mount_tmpfs(arg, 1 << 20))
 		return CHILD_SKIP;
 	snprintf(path, sizeof(path), "%s/ram", (char *)arg);
 	c.path = path;

@@ -208,9 +208,14 @@ static void pinned_locked_and_preallocated_pages_are_written_and_stay(void **sta
 	const enum fm_backing kinds[] = { FM_BACKING_ANON, FM_BACKING_MEMFD };
 
 	for (unsigned i = 0; i < 6; i++) {
-		struct fm_block *b = must_make(
+		struct fm_block *b = try_make(
 			BLOCK_CONFIG(.backing = kinds[i % 2], .len = LEN, .flags = flags[i / 2]));
 
+		if (!b && flags[i / 2] == FM_BLOCK_LOCKED) {
+			print_message("skipped: locked: this host has none\n");
+			continue;
+		}
+		assert_non_null(b);
 		if (!flags[i / 2]) {
 			fm_block_discard_inhibit(b);
 			fm_block_discard_inhibit(b);
