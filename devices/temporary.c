@@ -9,17 +9,22 @@
 #include <unistd.h>
 
 #define TRIES 16u
+#define NAME_MOST \
+	200u /* bytes of a name that are used again: with what is added it stays below 255 */
 
 int fmi_temporary(const struct fm_io *io, const char *path, char **name, struct fm_file **file)
 {
-	size_t room = strlen(path) + 40;
+	const char *slash = strrchr(path, '/');
+	size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+	size_t len = folder + strnlen(path + folder, NAME_MOST);
+	size_t room = len + 40;
 	char *tmp = malloc(room);
 	int rc = -EEXIST;
 
 	if (!tmp)
 		return -ENOMEM;
 	for (unsigned i = 0; rc == -EEXIST && i < TRIES; i++) {
-		snprintf(tmp, room, "%s.%ld.%u.tmp", path, (long)getpid(), i);
+		snprintf(tmp, room, "%.*s.%ld.%u.tmp", (int)len, path, (long)getpid(), i);
 		rc = io->ops->open(io->ctx, tmp, FM_IO_WRITE | FM_IO_CREATE | FM_IO_EXCL, file);
 	}
 	if (rc)

@@ -6,7 +6,7 @@
 #include <firmem/io.h>
 
 /*
- * Make PATH.PID.N.tmp for writing; its name, malloc'd, in *name. A negative errno; -EEXIST where 16
+ * Make PATH.PID.N.tmp (of a name longer than 200 bytes its first ones) for writing; its name, malloc'd, in *name. A negative errno; -EEXIST where 16
  * such files of crashed processes with our number are in the way.
  */
 int fmi_temporary(const struct fm_io *io, const char *path, char **name, struct fm_file **file);

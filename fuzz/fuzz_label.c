@@ -88,6 +88,25 @@ static void lie(struct tape *t, struct sample *s)
 
 /* --- checks -------------------------------------------------------------------------------------- */
 
+/* Every label that can be a member is of one namespace, counted in the plain way. */
+static void check_sets(const struct fm_label_area *area)
+{
+	struct fm_label_set sets[64];
+	const struct fm_label *l;
+	size_t count = fm_label_gather(&area, 1, sets, 64), members = 0, found = 0;
+
+	TAPE_CHECK(count <= fm_label_info(area)->used);
+	for (size_t n = 0; (l = fm_label_at(area, n)); n++)
+		members += l->valid && l->position < l->nlabel;
+	for (size_t i = 0; i < count && i < 64; i++) {
+		TAPE_CHECK(sets[i].first->valid && sets[i].found &&
+			   sets[i].found <= sets[i].first->nlabel);
+		TAPE_CHECK(sets[i].complete == (sets[i].found == sets[i].first->nlabel));
+		found += sets[i].found;
+	}
+	TAPE_CHECK(found <= members && !!members == !!count);
+}
+
 static void check_area(const struct fm_label_area *area, const struct sample *s)
 {
 	const struct fm_label_info *info = fm_label_info(area);
@@ -110,8 +129,13 @@ static void check_area(const struct fm_label_area *area, const struct sample *s)
 	for (n = 0; (f = fm_label_finding(area, n)); n++)
 		TAPE_CHECK(f->off < s->len && f->text[0]);
 	TAPE_CHECK(n || info->current >= 0);
-	if (!fm_label_find_dpa(area, 0, 64 * MIB, MIB, MIB, &dpa, NULL))
+	if (!fm_label_find_dpa(area, 0, 64 * MIB, MIB, MIB, &dpa, NULL)) {
 		TAPE_CHECK(dpa <= 63 * MIB && dpa % MIB == 0);
+		for (n = 0; (l = fm_label_at(area, n)); n++)
+			TAPE_CHECK(!l->valid || !l->rawsize || l->dpa >= dpa + MIB ||
+				   (l->dpa <= dpa && l->rawsize <= dpa - l->dpa));
+	}
+	check_sets(area);
 }
 
 /* The namespaces but for one, as a sum that no order changes. */

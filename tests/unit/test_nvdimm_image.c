@@ -46,6 +46,24 @@ static void whatever_call_fails_no_new_file_is_left(void **state)
 	assert_int_equal(calls, 6);
 }
 
+/* The file beside has no longer name than there can be. */
+static void the_longest_name_is_one(void **state)
+{
+	char name[256];
+	const char *path;
+	struct fm_nvdimm_image_config cfg;
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	path = tmpdir_path(state, name);
+	cfg = config(path, NULL);
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), 0);
+	cfg.pmem_len *= 2;
+	assert_int_equal(fm_nvdimm_image_grow(&cfg, NULL), 0);
+	assert_int_equal(tmpdir_size(path), 2 * FM_NVDIMM_ALIGN + LABELS);
+	assert_int_equal(tmpdir_entries(state), 1);
+}
+
 /* Somebody makes a file of that name while the image is being written. */
 static int taken_truncate(void *ctx, struct fm_file *file, uint64_t bytes)
 {
@@ -252,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(whatever_call_fails_no_new_file_is_left,
 						tmpdir_setup, tmpdir_teardown),
+		tmpdir_test(the_longest_name_is_one),
 		tmpdir_test(a_file_that_is_there_is_never_replaced),
 		tmpdir_test(one_that_is_to_be_replaced_is_so_when_the_new_one_is_whole),
 		tmpdir_test(labels_that_are_given_are_at_its_end),
