@@ -179,8 +179,11 @@ static void judge_one(struct judging *j, const struct member *m, size_t count)
 		return;
 	if (j->images > 1)
 		find(j, "set-incomplete", m->label, NULL,
-		     "positions: %s of %u in none of the images, expected all", ns->missing,
-		     m->label->nlabel);
+		     "positions: %s of %u in none of the images, expected all%s", ns->missing,
+		     m->label->nlabel,
+		     m->label->position ? ""
+					: ": Linux disables a region whose first DIMM has a "
+					  "label that another lacks");
 	if (ns->verdict == NVDIMM_WHOLE)
 		ns->verdict = j->images > 1 ? NVDIMM_INCOMPLETE : NVDIMM_ELSEWHERE;
 }
