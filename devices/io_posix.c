@@ -358,8 +358,8 @@ static int posix_rename_new(void *ctx, const char *from, const char *to)
 		return -errno;
 	/* A file system that cannot: a second name, which is never given to what has one, then the first goes. */
 	if (link(from, to)) {
-		bool cannot = errno == EPERM || errno == EMLINK || errno == ENOSYS ||
-			      errno == EOPNOTSUPP;
+		bool cannot =
+			errno == EPERM || errno == EMLINK || errno == ENOSYS || errno == EOPNOTSUPP;
 
 		return cannot ? -EOPNOTSUPP : -errno;
 	}
