@@ -168,6 +168,16 @@ class Check:
         assert answer["namespaces"][0]["missing"] == "0, 2, 4, 6, 8, 10, 12, 14"
 
 
+    def a_set_that_ndctl_made_is_whole(self):
+        names = [os.path.join(os.environ.get("FIRMEM_VECTORS", ""), f"nvdimm/ilv2-dimm{n}-4k.bin") for n in (0, 1)]
+        if not os.path.exists(names[0]):
+            raise Skip(f"no test data at {names[0]}")
+        answer, findings = judge(names, 0)
+        assert findings == []
+        assert [(n["name"], n["size"], n["verdict"]) for n in answer["namespaces"]] == [
+            ("ilv-raw", "0x4000000", "whole")]
+        assert [n["verdict"] for n in judge(names[1:], 0)[0]["namespaces"]] == ["elsewhere"]
+
     def a_change_that_is_under_way_is_no_finding(self):
         (name,) = images(1)
         labels("add", name, "--size", "2M", "--uuid", ONE)
