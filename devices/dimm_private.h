@@ -36,9 +36,9 @@ struct fm_dimms {
 
 /*
  * FM_RESET_UNPLUG of a block: if it is in a slot and seen, it is ejected whatever the guest says. 1 when that
- * changed the space, 0 when there was nothing to do, FM_ERR_NOMEM.
+ * changed the space, 0 when there was nothing to do (also without a set), FM_ERR_NOMEM.
  */
-int fmi_dimm_reset(struct fm_machine *machine, const struct fm_block *block, struct fm_error *err);
+int fmi_dimm_reset(const struct fm_dimms *set, const struct fm_block *block, struct fm_error *err);
 
 /* Is the calling thread between begin and commit of the space? FM_ERR_STATE. */
 int fmi_dimm_outside(const struct fm_dimms *set, struct fm_error *err);

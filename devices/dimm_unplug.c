@@ -107,9 +107,8 @@ int fm_dimm_remove(struct fm_dimm *dimm, struct fm_error *err)
 	return pull(dimm, err);
 }
 
-int fmi_dimm_reset(struct fm_machine *machine, const struct fm_block *block, struct fm_error *err)
+int fmi_dimm_reset(const struct fm_dimms *set, const struct fm_block *block, struct fm_error *err)
 {
-	const struct fm_dimms *set = fm_dimms_of(machine);
 	struct fm_dimm *dimm = set ? fm_dimms_holding(set, block) : NULL;
 	int rc;
 

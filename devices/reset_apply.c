@@ -22,7 +22,8 @@ struct apply {
 	struct fm_reset_report report;
 	struct fm_error *err; /* never NULL */
 	struct fmi_reset_users users;
-	struct fmi_registry alone; /* devices whose reset would do what the plan decides on */
+	const struct fm_dimms *dimms; /* NULL: there are no slots */
+	struct fmi_registry alone;    /* devices whose reset would do what the plan decides on */
 };
 
 static bool is_private(const struct fm_reset_step *s)
@@ -240,7 +241,7 @@ static int reload(struct apply *a, const struct fm_reset_step *s, struct fm_rese
 /* What is in a slot also leaves the guest's addresses; the rest is the caller's to hide. */
 static int unplug(struct apply *a, const struct fm_reset_step *s, struct fm_reset_result *r)
 {
-	int rc = fmi_dimm_reset(a->machine, s->object, a->err);
+	int rc = fmi_dimm_reset(a->dimms, s->object, a->err);
 
 	if (rc > 0)
 		a->report.effects |= FM_EFF_REMAP;
@@ -445,6 +446,7 @@ static int prepare(struct apply *a)
 				rc = fmi_registry_add(&a->alone, dev, "");
 		}
 	}
+	a->dimms = fm_dimms_of(a->machine);
 	a->report.count = a->plan->count;
 	a->report.results = calloc(a->plan->count + 1, sizeof(*a->report.results));
 	if (rc || !a->report.results)

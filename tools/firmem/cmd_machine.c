@@ -311,23 +311,70 @@ static void flags_text(unsigned flags, char *list, size_t len)
 }
 
 /* What a block is made of, and which operations are about it. "all" goes without saying. */
+struct blocks {
+	const struct fm_block **list;
+	size_t count;
+};
+
+static int by_pointer(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t) * (const struct fm_block *const *)a;
+	uintptr_t y = (uintptr_t) * (const struct fm_block *const *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* What FM_WALK_MAPPED has, in one look at the views: the walk looks at them for each block. */
+static struct blocks list_mapped(struct fm_machine *machine)
+{
+	struct blocks b = { .list = NULL };
+	struct fm_space *space;
+
+	fm_machine_foreach_space (machine, space) {
+		const struct fm_view *view = fm_space_view_get(space);
+
+		b.list = out_need(reallocarray(b.list, b.count + fm_view_count(view) + 1,
+					       sizeof(const struct fm_block *)));
+		for (size_t i = 0; i < fm_view_count(view); i++)
+			b.list[b.count++] = fm_view_range(view, i)->block;
+		fm_view_put(view);
+	}
+	if (b.count)
+		qsort(b.list, b.count, sizeof(const struct fm_block *), by_pointer);
+	return b;
+}
+
+static bool is_mapped(const struct blocks *b, const struct fm_block *block)
+{
+	return b->count &&
+	       bsearch(&block, b->list, b->count, sizeof(const struct fm_block *), by_pointer);
+}
+
 static void put_walks(struct out *out, struct fm_machine *machine)
 {
+	const struct blocks mapped = list_mapped(machine);
 	struct fm_block *next[FM_WALK_COUNT];
 	struct fm_block *block;
 
 	for (int walk = 0; walk < FM_WALK_COUNT; walk++)
-		next[walk] = fm_machine_next_block(machine, (enum fm_walk)walk, NULL);
+		next[walk] = walk == FM_WALK_MAPPED
+				     ? NULL
+				     : fm_machine_next_block(machine, (enum fm_walk)walk, NULL);
 	out_table(out, "walks", walk_columns, sizeof(walk_columns) / sizeof(*walk_columns));
 	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
 		char flags[128], walks[128] = "";
 
 		/* Each walk has its blocks in the order of this one. */
 		for (int walk = FM_WALK_ALL + 1; walk < FM_WALK_COUNT; walk++) {
-			if (next[walk] != block)
+			bool in = walk == FM_WALK_MAPPED ? is_mapped(&mapped, block)
+							 : next[walk] == block;
+
+			if (!in)
 				continue;
 			join(walks, sizeof(walks), fm_walk_name((enum fm_walk)walk));
-			next[walk] = fm_machine_next_block(machine, (enum fm_walk)walk, block);
+			if (walk != FM_WALK_MAPPED)
+				next[walk] =
+					fm_machine_next_block(machine, (enum fm_walk)walk, block);
 		}
 		flags_text(fm_block_flags(block), flags, sizeof(flags));
 		out_row(out,
@@ -340,6 +387,7 @@ static void put_walks(struct out *out, struct fm_machine *machine)
 			});
 	}
 	out_table_end(out);
+	free(mapped.list);
 }
 
 /* --- machine info ---------------------------------------------------------------------------- */

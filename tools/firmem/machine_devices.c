@@ -60,10 +60,9 @@ struct place {
 	bool hotpluggable;
 };
 
-static void find_place(const struct machine_read *m, const struct fm_block *block, unsigned nth,
-		       struct place *p)
+static void find_place(const struct machine_read *m, const struct fm_dimms *slots,
+		       const struct fm_block *block, unsigned nth, struct place *p)
 {
-	const struct fm_dimms *slots = fm_dimms_of(m->machine);
 	const struct fm_dimm *dimm = slots ? fm_dimms_holding(slots, block) : NULL;
 	const struct fm_window *w = machine_block_window(m, block);
 
@@ -85,14 +84,14 @@ static void find_place(const struct machine_read *m, const struct fm_block *bloc
 }
 
 /* The properties in QEMU's order; those that only its device could tell are left out. */
-static void describe(const struct machine_read *m, const struct fm_block *block, unsigned nth,
-		     struct device *d)
+static void describe(const struct machine_read *m, const struct fm_dimms *slots,
+		     const struct fm_block *block, unsigned nth, struct device *d)
 {
 	enum fm_role role = fm_block_role(block);
 	bool slotted = role == FM_ROLE_DIMM || role == FM_ROLE_NVDIMM;
 	struct place p;
 
-	find_place(m, block, nth, &p);
+	find_place(m, slots, block, nth, &p);
 	d->type = fm_role_name(role);
 	d->id = p.id;
 	snprintf(d->memdev, sizeof(d->memdev), "/objects/%s", machine_block_name(m, block));
@@ -160,13 +159,14 @@ static struct doc *device_doc(const struct device *d)
 /* To `list`, or as text where that is NULL. */
 static void put_devices(const struct machine_read *m, struct doc *list)
 {
+	const struct fm_dimms *slots = fm_dimms_of(m->machine);
 	struct fm_block *block;
 	unsigned slot = 0;
 
 	fm_machine_foreach_block (m->machine, FM_WALK_MEMORY_DEVICES, block) {
 		struct device d;
 
-		describe(m, block, slot, &d);
+		describe(m, slots, block, slot, &d);
 		slot += fm_block_role(block) == FM_ROLE_DIMM ||
 			fm_block_role(block) == FM_ROLE_NVDIMM;
 		if (list)
