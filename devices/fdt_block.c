@@ -128,6 +128,8 @@ static int read_backing(const struct build *b, struct fm_block_config *c, unsign
 	if (c->flags & FM_BLOCK_SHARED || c->backing == FM_BACKING_MEMFD ||
 	    c->backing == FM_BACKING_HUGETLB)
 		*is |= FM_RESET_BACKING_SHARED;
+	if (file)
+		*is |= FM_RESET_BACKING_FILE;
 	if (file && c->flags & FM_BLOCK_SHARED)
 		*is |= FM_RESET_BACKING_PERSISTENT;
 	if ((file && c->flags & FM_BLOCK_SHARED && !has(b, "firmem,created")) ||

@@ -297,6 +297,8 @@ static unsigned shown_backing(const struct fm_block *block)
 	bool file = fm_block_backing(block) == FM_BACKING_FILE && flags & FM_BLOCK_SHARED;
 	unsigned is = 0;
 
+	if (fm_block_backing(block) == FM_BACKING_FILE)
+		is |= FM_RESET_BACKING_FILE;
 	if (flags & FM_BLOCK_SHARED)
 		is |= FM_RESET_BACKING_SHARED;
 	if (flags & FM_BLOCK_CONSENT)
@@ -329,7 +331,7 @@ static void fit_private(struct fm_reset_step *s, unsigned is)
 	enum fm_backing backing = fm_block_backing(s->object);
 	bool ours = fmi_private_has_fd(s->object) ||
 		    (backing != FM_BACKING_ADOPTED && backing != FM_BACKING_FILE &&
-		     !(is & FM_RESET_BACKING_FOREIGN));
+		     !(is & (FM_RESET_BACKING_FOREIGN | FM_RESET_BACKING_FILE)));
 
 	if (s->action == FM_RESET_ZERO || s->action == FM_RESET_RELOAD ||
 	    s->action == FM_RESET_LOAD)

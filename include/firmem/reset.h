@@ -108,6 +108,7 @@ enum fm_reset_backing_bit {
 	FM_RESET_BACKING_HOST_DEVICE = 1 << 4, /* a device of the host: never written */
 	FM_RESET_BACKING_READ_ONLY = 1 << 5,
 	FM_RESET_BACKING_PINNED = 1 << 6, /* its pages cannot be given back */
+	FM_RESET_BACKING_FILE = 1 << 7,   /* nor those of a file, shared or not */
 };
 
 /* The host knows better than what the block itself shows: instead of that. */

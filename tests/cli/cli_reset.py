@@ -103,8 +103,13 @@ class Plan:
         write("a.dtb", tree(memory("a", host_device=b"", reg=pairs(0, 0x1000))))
         answer = reset("plan", "a.dtb", "power-on", "--memory-overwrite")
         assert actions(answer) == {"a": "keep"} and answer["overwrite"] == "pending", answer
-        write("a.dtb", tree(memory("a", b"private", pinned=b"", reg=pairs(0, 0x1000))))
-        assert actions(reset("plan", "a.dtb", "confidential", status=1)) == {"a": "refuse"}
+        # Private pages can only be given back, which those of a file, also of a private mapping, cannot be.
+        for more in ({"pinned": b""}, {"backing": b"adopted\0"}, {"backing": b"file\0", "path": b"x\0"},
+                     {"backing": b"file\0", "path": b"x\0", "shared": b"", "created": b""}):
+            write("a.dtb", tree(memory("a", b"private", reg=pairs(0, 0x1000), **more)))
+            assert actions(reset("plan", "a.dtb", "confidential", status=1)) == {"a": "refuse"}, more
+        write("a.dtb", tree(memory("a", b"private", reg=pairs(0, 0x1000))))
+        assert actions(reset("plan", "a.dtb", "confidential")) == {"a": "rebuild"}
 
     def private_ranges_are_steps_of_their_own(self):
         answer = reset("plan", machine("confidential"), "confidential")
