@@ -54,6 +54,14 @@ static int ram_flush(void *state, struct fm_error *err)
 	return fm_block_sync(ram->block, 0, ram->len, err);
 }
 
+/* Flash without its chips is erased all the same, as its guest and the reset policy expect. */
+static uint8_t blank(const struct fm_block *block)
+{
+	enum fm_role role = fm_block_role(block);
+
+	return role == FM_ROLE_FLASH_CODE || role == FM_ROLE_FLASH_VARS ? 0xff : 0;
+}
+
 static int ram_sanitize(void *state, struct fm_error *err)
 {
 	struct ram *ram = state;
@@ -62,7 +70,7 @@ static int ram_sanitize(void *state, struct fm_error *err)
 		return fm_error_set(err, FM_ERR_ACCESS, 0,
 				    "%s: the block is read-only, expected a writable one",
 				    fm_block_name(ram->block));
-	fmi_mem_fill(ram->host, 0, ram->len);
+	fmi_mem_fill(ram->host, blank(ram->block), ram->len);
 	fm_dirty_mark(ram->dirty, 0, ram->len);
 	return ram_flush(ram, err);
 }

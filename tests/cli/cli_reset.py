@@ -169,6 +169,26 @@ class Test:
         assert done.stderr == b"", done.stderr
         return {**json.loads(done.stdout), "status": done.returncode}
 
+    def the_plan_is_that_of_reset_plan(self):
+        """Also where a rule is about the page with the request."""
+        write("a.dtb", tree(MEMORY, memory("ppi", b"ppi", size=cells(0x1000))))
+        for action in ("keep", "zero", "refuse", "discard"):
+            for option in ([], ["--memory-overwrite"], ["--mor", "1"]):
+                rules = policy({"rules": [{"block": "ppi", "action": action}]})
+                for kind in KINDS:
+                    tried = self._either("a.dtb", kind, "--policy", rules, *option)
+                    done = run("reset", "plan", "--dtb", "a.dtb", "--kind", kind, "--json", "--policy",
+                               rules, *option)
+                    planned = json.loads(done.stdout)
+                    assert planned == {key: tried[key] for key in planned}, (planned, tried)
+                    assert tried["as_planned"], (kind, tried)
+
+    def flash_without_chips_is_erased_too(self):
+        for role in (b"flash-vars", b"flash-code"):
+            write("a.dtb", tree(memory("fv", role, size=cells(0x1000))))
+            answer = reset("test", "a.dtb", "system", "--sanitize", "fv")
+            assert answer["as_planned"] and answer["test"][0]["secret_left"] == "0x0", answer
+
     def memory_that_is_kept_is_told_by_status_1(self):
         write("a.dtb", tree(MEMORY))
         answer = reset("test", "a.dtb", "system", status=1)

@@ -142,19 +142,19 @@ static enum status perform(struct run *run, bool test)
 	struct fm_error err;
 	struct out *out;
 	enum status status;
+	bool asked;
 
 	if (fm_reset_plan(&plan, run->machine.machine, &run->request, &err))
 		return complain("%s: %s", reset_policy_says(err.msg) ? run->r->policy : run->r->dtb,
 				err.msg);
-	if (test) {
-		bool asked = plan->overwrite_sources != 0;
-
-		/* Again, with what the guest left: the plan reads its request. */
-		fm_reset_plan_free(plan);
-		reset_test_fill(run->machine.machine, asked);
-		if (fm_reset_plan(&plan, run->machine.machine, &run->request, &err))
-			return complain("%s: %s", run->r->dtb, err.msg);
-	}
+	/* Again, with what the guest left: a request is in its page too, and a plan reads that. */
+	asked = plan->overwrite_sources != 0;
+	fm_reset_plan_free(plan);
+	if (test)
+		reset_test_fill(run->machine.machine);
+	reset_test_ask(run->machine.machine, asked);
+	if (fm_reset_plan(&plan, run->machine.machine, &run->request, &err))
+		return complain("%s: %s", run->r->dtb, err.msg);
 	out = out_new(run->r->json);
 	put_plan(out, plan);
 	status = plan->refused ? STATUS_NO : STATUS_YES;

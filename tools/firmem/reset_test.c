@@ -17,20 +17,28 @@ struct census {
 	uint64_t of[256];
 };
 
-void reset_test_fill(struct fm_machine *machine, bool overwrite)
+void reset_test_ask(struct fm_machine *machine, bool overwrite)
 {
 	struct fm_block *block;
 
 	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
 		uint8_t *p = fm_block_ptr(block);
 
-		memset(p, SECRET, fm_block_len(block));
-		if (fm_block_role(block) == FM_ROLE_PPI &&
-		    fm_block_len(block) > FM_PPI_MEMORY_OVERWRITE)
-			p[FM_PPI_MEMORY_OVERWRITE] =
-				(uint8_t)((SECRET & ~FM_PPI_CLEAR_MEMORY) |
-					  (overwrite ? FM_PPI_CLEAR_MEMORY : 0));
+		if (fm_block_role(block) != FM_ROLE_PPI ||
+		    fm_block_len(block) <= FM_PPI_MEMORY_OVERWRITE)
+			continue;
+		p[FM_PPI_MEMORY_OVERWRITE] &= (uint8_t)~FM_PPI_CLEAR_MEMORY;
+		if (overwrite)
+			p[FM_PPI_MEMORY_OVERWRITE] |= FM_PPI_CLEAR_MEMORY;
 	}
+}
+
+void reset_test_fill(struct fm_machine *machine)
+{
+	struct fm_block *block;
+
+	fm_machine_foreach_block (machine, FM_WALK_ALL, block)
+		memset(fm_block_ptr(block), SECRET, fm_block_len(block));
 }
 
 /* --- the host that a plan needs -------------------------------------------------------------- */

@@ -8,8 +8,10 @@
 
 #include <firmem/reset.h>
 
-/* The request of the machine's presence pages is set, or not, as `overwrite` says. */
-void reset_test_fill(struct fm_machine *machine, bool overwrite);
+/* Set the request of the machine's presence pages, or take it away. */
+void reset_test_ask(struct fm_machine *machine, bool overwrite);
+/* Before that: it is the whole pages that are filled. */
+void reset_test_fill(struct fm_machine *machine);
 /*
  * Apply the plan and put a table "test" of what each range holds. STATUS_NO when something is not as
  * planned, or volatile memory still holds the secret; STATUS_BAD after a complaint.
