@@ -55,6 +55,15 @@ def refused(expected, *arguments, **options):
     assert re.search(expected, done.stderr.decode("utf-8", "replace")), done.stderr
 
 
+def need_strace(why):
+    """Some hosts have it and forbid it."""
+    if not shutil.which("strace"):
+        raise Skip(f"no strace, {why}")
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], stdin=subprocess.DEVNULL,
+                      stderr=subprocess.DEVNULL, check=False).returncode:
+        raise Skip(f"strace may not trace here, {why}")
+
+
 def shown(outer):
     """All that a terminal was given, until nobody has its inner end open."""
     text = b""

@@ -238,8 +238,7 @@ class Delete:
 
 def stopped(what, signal, *arguments):
     """Run it under strace, which sends it a signal at a call ("pwrite64:when=2"); None: it has no such call."""
-    if not shutil.which("strace"):
-        raise Skip("no strace, which stops it at each of its calls")
+    cli.need_strace("which stops it at each of its calls")
     call, when = what.split(":")
     done = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
                            f"inject={call}:signal={signal}:{when}", cli.FIRMEM, "nvdimm", *arguments],
@@ -286,8 +285,7 @@ class Create:
                 assert file.read() == before
 
     def where_no_rename_says_that_a_name_is_taken_it_is_seen_all_the_same(self):
-        if not shutil.which("strace"):
-            raise Skip("no strace, which stands for such file systems")
+        cli.need_strace("which stands for such file systems")
         for calls in ("renameat2:error=EINVAL", "renameat2:error=EINVAL link,linkat:error=EPERM"):
             def create():
                 inject = [word for call in calls.split() for word in ("-e", f"inject={call}")]
@@ -363,8 +361,7 @@ class Names:
     FILES = {b"nv.img", b"nv0.img", b"nv1.img", b"folder"}
 
     def a_sync_that_fails_names_its_image_once(self):
-        if not shutil.which("strace"):
-            raise Skip("no strace, which makes a sync fail")
+        cli.need_strace("which makes a sync fail")
         names = images(2)
         labels("add", *names, "--size", "1M", "--uuid", TWO, "--cookie", "7")
         os.mkdir("folder")

@@ -255,8 +255,7 @@ class Sets:
             (1, "0xba90120012b4dc"), (2, "0x7"), (2, "0x7"), (1, "0xba90120012b4dc")]
 
     def cut_anywhere_it_is_none_or_all_and_can_be_made_good(self):
-        if not shutil.which("strace"):
-            raise Skip("no strace, which kills a change at each of its syncs")
+        cli.need_strace("which kills a change at each of its syncs")
         add = ["--size", "2M", "--uuid", ONE, "--cookie", "7", "--name", "a"]
         for verb, more in (("add", add), ("delete", ["--uuid", ONE]),
                            ("rename", ["--uuid", ONE, "--name", "b"])):
