@@ -5,18 +5,18 @@
  *  - without a machine: the code that was returned is the error's, its message is one line that
  *    starts with the source, and *out is as it was;
  *  - a visit reaches every node, and what a bridge tells of its windows does not wrap;
- *  - with one: its rows for introspection are the view and the blocks; the view is in order and without overlap, and each memory block is seen whole at the
- *    address in its name;
+ *  - with one: its rows for introspection are the view and the blocks; the view is in order and without overlap,
+ *    and each memory block is seen whole at the address in its name;
  *  - if only memory at the root was written, and no byte changed: there is a machine just when no
  *    range is empty, wraps or meets another, and it has just these blocks.
  */
+#include "fuzz/fdt_build.h"
 #include "fuzz/fdt_check.h"
 #include "fuzz/tape.h"
 
 #include <firmem/dimm.h>
 #include <firmem/fdt.h>
 #include <firmem/flash.h>
-#include <firmem/ram.h>
 
 #include <string.h>
 
@@ -377,36 +377,6 @@ static int build_nothing(const struct fm_fdt_node *node, struct fm_machine *mach
 	return 0;
 }
 
-static int build_ram(const struct fm_fdt_node *node, struct fm_machine *machine,
-		     struct fm_space *space, void *ctx, struct fm_error *err)
-{
-	struct fm_block_config cfg = { .struct_size = sizeof(cfg),
-				       .name = fm_fdt_node_name(node),
-				       .role = FM_ROLE_DEVICE };
-	struct fm_ram_config ram = { .struct_size = sizeof(ram) };
-	struct fm_window_config window = { .struct_size = sizeof(window) };
-	int rc = fm_fdt_node_reg(node, 0, &window.gpa, &cfg.len, err);
-
-	if (!rc)
-		rc = fm_block_new(&ram.block, &cfg, err);
-	if (rc)
-		return rc;
-	rc = fm_machine_add_block(machine, ram.block, err);
-	if (rc) {
-		fm_block_free(ram.block);
-		return rc;
-	}
-	rc = fm_ram_new(&window.dev, &ram, err);
-	if (rc)
-		return rc;
-	rc = fm_machine_add_dev(machine, window.dev, err);
-	if (rc) {
-		fm_dev_free(window.dev);
-		return rc;
-	}
-	return fm_space_add(space, &window, NULL, err);
-}
-
 /* --- what must hold ---------------------------------------------------------------------------- */
 
 /* May a machine have been refused for want of memory? */
@@ -442,7 +412,7 @@ static bool is_good(const struct run *run)
 static void read_tree(const struct run *run, const void *blob, size_t len, bool secure)
 {
 	const struct fm_fdt_binding bindings[] = { { "x,ask", build_nothing, NULL },
-						   { "x,ram", build_ram, NULL },
+						   { "x,ram", fdt_build_ram, NULL },
 						   { "cfi-flash", build_flash, NULL },
 						   { "firmem,memory", fm_block_fdt_build, NULL },
 						   { "firmem,dimm-slots", fm_dimms_fdt_build,

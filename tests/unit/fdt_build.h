@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fdt_build: trees for tests, and a binding that makes plain memory of a node. */
+/* fdt_build: trees for tests, and a binding that counts what it is asked for. */
 #ifndef FIRMEM_TESTS_FDT_BUILD_H
 #define FIRMEM_TESTS_FDT_BUILD_H
 
+#include "fuzz/fdt_build.h"
 #include "tests/unit/unit.h"
 
 #include <firmem/fdt.h>
-#include <firmem/ram.h>
 
 struct tree {
 	void *blob;
@@ -48,36 +48,12 @@ static inline void tree_bus(struct fm_fdt *fdt, const char *name, uint32_t addr,
 	fm_fdt_prop_u32(fdt, "#size-cells", size);
 }
 
-/* A block, device and window named as the node for its first range. ctx: an int that counts. */
+/* fdt_build_ram(). ctx: an int that counts. */
 static inline int tree_build_ram(const struct fm_fdt_node *node, struct fm_machine *machine,
 				 struct fm_space *space, void *ctx, struct fm_error *err)
 {
-	struct fm_block_config cfg = { .struct_size = sizeof(cfg),
-				       .name = fm_fdt_node_name(node),
-				       .role = FM_ROLE_DEVICE };
-	struct fm_ram_config ram = { .struct_size = sizeof(ram) };
-	struct fm_window_config window = { .struct_size = sizeof(window) };
-	int rc = fm_fdt_node_reg(node, 0, &window.gpa, &cfg.len, err);
-
 	++*(int *)ctx;
-	if (!rc)
-		rc = fm_block_new(&ram.block, &cfg, err);
-	if (rc)
-		return rc;
-	rc = fm_machine_add_block(machine, ram.block, err);
-	if (rc) {
-		fm_block_free(ram.block);
-		return rc;
-	}
-	rc = fm_ram_new(&window.dev, &ram, err);
-	if (rc)
-		return rc;
-	rc = fm_machine_add_dev(machine, window.dev, err);
-	if (rc) {
-		fm_dev_free(window.dev);
-		return rc;
-	}
-	return fm_space_add(space, &window, NULL, err);
+	return fdt_build_ram(node, machine, space, NULL, err);
 }
 
 #endif
