@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -331,8 +332,10 @@ def main(firmem, only=None, count="100", seed="1"):
     if f"version {VERSION}." not in version:
         print(f"SKIP: the texts are those of QEMU {VERSION}; here is {version.splitlines()[0]}")
         return SKIP
+    # Meson's time limit: what was begun is ended, and its folder goes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     tally = {"ok": 0, "skip": 0, "failed": 0}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="firmem-diff-") as folder:
         os.chdir(folder)
         machines = [m for m in MACHINES if only in (None, m.name)]
         if only == "--random":

@@ -4,8 +4,9 @@
 # against the shared and the static library. install.sh BUILD CONSUMER CC CXX PKG_CONFIG
 set -eu
 build=$1 consumer=$2 cc=$3 cxx=$4 pkg_config=$5
-dest=$(mktemp -d)
+dest=$(mktemp -d -t firmem-install-XXXXXX)
 trap 'rm -rf "$dest"' EXIT
+trap 'exit 1' TERM # a time limit's: the folder goes too
 
 DESTDIR=$dest meson install -C "$build" --no-rebuild >"$dest/log" 2>&1 || {
 	cat "$dest/log"
