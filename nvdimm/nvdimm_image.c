@@ -8,8 +8,10 @@
 #include "devices/temporary.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PIECE (1u << 20) /* bytes of one transfer */
 
@@ -34,6 +36,21 @@ static bool is_zero(const uint8_t *p, size_t len)
 	return !len || (!p[0] && !memcmp(p, p + 1, len - 1));
 }
 
+/* Where data may begin, at or behind `off`, of what is copied: holes of a file of the host's are passed over. */
+static uint64_t data_from(const struct making *m, uint64_t off)
+{
+	const struct fm_io_ops *ops = m->io->ops;
+	off_t at;
+	int fd = -1;
+
+	if (ops->struct_size >= offsetof(struct fm_io_ops, fd) + sizeof(ops->fd) && ops->fd)
+		fd = ops->fd(m->io->ctx, m->from);
+	at = fd < 0 ? -1 : lseek(fd, (off_t)off, SEEK_DATA);
+	if (at < 0)
+		return fd >= 0 && errno == ENXIO ? UINT64_MAX : off;
+	return (uint64_t)at;
+}
+
 /* Put [to, to + len) there: what `from` has at `off`, or zeros where there is none. */
 static int put(struct making *m, const struct fm_file *from, uint64_t off, uint64_t to,
 	       uint64_t len)
@@ -42,9 +59,15 @@ static int put(struct making *m, const struct fm_file *from, uint64_t off, uint6
 		return 0;
 	memset(m->buf, 0, PIECE);
 	for (uint64_t at = 0; at < len; at += PIECE) {
-		size_t n = (size_t)fmi_min_u64(len - at, PIECE);
-		int rc = from ? fm_io_read_all(m->io, m->from, m->buf, n, off + at) : 0;
+		uint64_t data = m->sparse ? data_from(m, off + at) - off : at;
+		size_t n;
+		int rc;
 
+		if (data >= len)
+			break;
+		at = fmi_align_down(data, PIECE);
+		n = (size_t)fmi_min_u64(len - at, PIECE);
+		rc = from ? fm_io_read_all(m->io, m->from, m->buf, n, off + at) : 0;
 		if (!rc && !(m->sparse && is_zero(m->buf, n)))
 			rc = fm_io_write_all(m->io, m->file, m->buf, n, to + at);
 		if (rc)

@@ -310,6 +310,28 @@ class Create:
         assert os.path.getsize("nv.img") == (8 << 40) + LABELS
         assert os.stat("nv.img").st_blocks * 512 < MIB
 
+    def a_sparse_image_grows_by_its_data_alone(self):
+        tib = 1 << 40
+        done = run("nvdimm", "create", "nv.img", "--size", "4T", "--label-size", "1280", "--sparse", "--uuid", ONE)
+        if done.returncode:
+            raise Skip(f"no such large files here: {done.stderr.decode().strip()}")
+        places = (0, MIB - 1, MIB, 5 * MIB + 4095, tib - 1, 2 * tib + 8192, 4 * tib - 1)
+        with open("nv.img", "r+b") as file:
+            for n, place in enumerate(places):
+                file.seek(place)
+                file.write(bytes([n + 1]))
+        # All of it could not be looked at in the time that a command has here.
+        nvdimm("grow", "nv.img", "--size", "8T", "--label-size", "1280")
+        assert os.path.getsize("nv.img") == 8 * tib + 1280
+        assert os.stat("nv.img").st_blocks * 512 < 16 * MIB
+        with open("nv.img", "rb") as file:
+            for n, place in enumerate(places):
+                file.seek(place)
+                assert file.read(1) == bytes([n + 1]), place
+            file.seek(4 * tib)
+            assert file.read(1280) == bytes(1280)
+        assert [e["uuid"] for e in listing("nv.img", "--label-size", "1280")["labels"]] == [ONE]
+
     def what_is_there_stays_without_force(self):
         write("nv.img", b"precious")
         os.symlink("nowhere", "dangling")
