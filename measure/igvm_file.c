@@ -94,6 +94,7 @@ static uint32_t payload_len(uint32_t type)
 	case FMI_IGVM_INSERT:
 		return 16;
 	case FMI_IGVM_PAGE:
+	case FMI_IGVM_MEMORY:
 		return 24;
 	case FMI_IGVM_VP:
 		return 20;
@@ -219,6 +220,8 @@ static int check_fields(const struct fmi_igvm *f, const struct fmi_igvm_header *
 					    ", data 0x%" PRIx32 ", expected a page and its data",
 					    f->name, h->off, fmi_le64(p), fmi_le32(p + 12));
 		return check_data(f, h, fmi_le32(p + 12), FMI_PAGE, err);
+	case FMI_IGVM_MEMORY: /* measures nothing */
+		return fmi_le32(p + 16) >> 1 || fmi_le32(p + 20) ? reserved(f, h, err) : 0;
 	case FMI_IGVM_ID_BLOCK:
 		return fmi_all_bytes(p + 5, 3, 0) ? 0 : reserved(f, h, err);
 	default:
@@ -265,6 +268,7 @@ static uint32_t mask_of(const struct fmi_igvm_header *h)
 	case FMI_IGVM_PAGE:
 	case FMI_IGVM_INSERT:
 	case FMI_IGVM_VP:
+	case FMI_IGVM_MEMORY:
 		return fmi_le32(h->payload + 8);
 	case FMI_IGVM_ID_BLOCK:
 		return fmi_le32(h->payload);

@@ -15,6 +15,7 @@ enum fmi_igvm_type {
 	FMI_IGVM_PAGE = 0x302,
 	FMI_IGVM_INSERT = 0x303,
 	FMI_IGVM_VP = 0x304,
+	FMI_IGVM_MEMORY = 0x305,
 	FMI_IGVM_ID_BLOCK = 0x30b,
 	FMI_IGVM_LAST = 0x313, /* what we know */
 };

@@ -210,6 +210,33 @@ static int measure_many(enum fm_igvm_platform platform, uint32_t type, uint32_t 
 	return ret;
 }
 
+/* The second page becomes memory that the guest needs: the same length, and nothing is measured for it. */
+static void required_memory_keeps_its_rules(void **state)
+{
+	static const struct {
+		size_t at;
+		uint64_t value;
+		const char *word;
+	} rows[] = {
+		{ 0, 0x101000, NULL },        { 16, 1, NULL },       { 16, 2, "reserved" },
+		{ 16, 1u << 31, "reserved" }, { 20, 1, "reserved" }, { 8, 4, "mask 0x4" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct fm_igvm_config c = config(FM_IGVM_SNP);
+		struct fm_error err = { 0 };
+		struct fm_igvm_report r;
+
+		igvm_build(file);
+		ovmf_put(file + IGVM_PAGE2, 4, 0x305);
+		ovmf_put(file + PAY(PAGE2, rows[i].at), 4, rows[i].value);
+		igvm_seal(file, IGVM_DATA - 24);
+		assert_int_equal(fm_igvm_measure(&r, &c, &err), rows[i].word ? FM_ERR_FORMAT : 0);
+		if (rows[i].word && !strstr(err.msg, rows[i].word))
+			fail_msg("row %zu: %s", i, err.msg);
+	}
+}
+
 static void a_small_file_cannot_ask_for_much_work(void **state)
 {
 	const unsigned most = FM_IGVM_EXTRA_MAX / 512;
@@ -292,6 +319,7 @@ int main(void)
 		cmocka_unit_test(loaders_differ_in_shared_pages_zeros_and_parameters),
 		cmocka_unit_test(each_wrong_field_is_named),
 		cmocka_unit_test(bits_of_platforms_that_are_not_there_do_not_count),
+		cmocka_unit_test(required_memory_keeps_its_rules),
 		cmocka_unit_test(a_small_file_cannot_ask_for_much_work),
 		cmocka_unit_test(every_cut_is_an_error),
 		cmocka_unit_test(arguments_are_checked),
