@@ -191,6 +191,7 @@ static void a_flush_of_the_dirty_log_syncs_what_it_has(void **state)
 	struct fm_dev *dev;
 
 	bench_open(&b);
+	b.seam.any_file_system = true;
 	dev = make((struct fm_nvdimm_config){ .block = b.block, .label_len = LABELS });
 	log = fm_block_dirty(b.block);
 	assert_int_equal(fm_nvdimm_flush_dirty(dev, 1, NULL), FM_ERR_STATE);

@@ -194,6 +194,7 @@ static void a_run_that_cannot_be_written_out_fails_the_flush(void **state)
 	for (unsigned call = 1; call <= 4; call++) {
 		bench_open(&b);
 		memset(b.ptr, 1, LEN);
+		b.seam.any_file_system = true;
 		b.seam.fail_out = call;
 		assert_int_equal(fm_persist_ranges(b.p, scattered, 5, &err), FM_ERR_IO);
 		assert_int_equal(err.sys, EIO);
