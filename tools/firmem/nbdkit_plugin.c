@@ -208,4 +208,6 @@ static struct nbdkit_plugin plugin = {
 	.flush = plugin_flush,
 };
 
+/* The header defines it without. */
+struct nbdkit_plugin *plugin_init(void);
 NBDKIT_REGISTER_PLUGIN(plugin)
