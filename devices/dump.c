@@ -126,6 +126,11 @@ static int write_file(struct fmi_dump *d, struct fm_error *err)
 		rc = write_memory(d, off, &end, &given_up);
 	if (given_up)
 		return fm_error_set(err, FM_ERR_STATE, 0, "%s: the dump was given up", path);
+	if (rc == -EFAULT)
+		return fm_error_set(err, FM_ERR_SIZE, EFAULT,
+				    "%s: a file of the guest became shorter meanwhile, expected it "
+				    "to stay",
+				    path);
 	/* The last pages may be a hole. */
 	if (!rc)
 		rc = io->ops->truncate(io->ctx, d->file, end);

@@ -87,7 +87,8 @@ struct fm_dump_result {
  * dump is of no one moment.
  *
  * FM_ERR_ARG (a field is named), FM_ERR_EXISTS, FM_ERR_STATE (given up by go_on), FM_ERR_IO, FM_ERR_NOSPACE,
- * FM_ERR_NOMEM: the file that was begun is removed. Blocks; allocates.
+ * FM_ERR_SIZE (a block's file became shorter under the write; at other times that is a SIGBUS), FM_ERR_NOMEM:
+ * the file that was begun is removed. Blocks; allocates.
  */
 FM_API int fm_dump_write(const struct fm_dump_config *cfg, struct fm_dump_result *result,
 			 struct fm_error *err);

@@ -462,6 +462,32 @@ static void a_host_that_fails_at_any_call_leaves_no_file(void **state)
 	fm_machine_free(w.machine);
 }
 
+/* What write(2) says of memory under which the file became shorter. */
+static void memory_that_went_away_is_not_the_dumps_fault(void **state)
+{
+	const char *path = tmpdir_path(state, "core");
+	struct world w;
+
+	init(&w);
+	for (unsigned n = 1;; n++) {
+		struct fm_dump_config cfg = config(&w, path);
+		struct fm_error err = { 0 };
+		struct faultio f;
+
+		faultio_init(&f);
+		f.fail_at = n;
+		f.error = EFAULT;
+		cfg.io = &f.io;
+		assert_int_not_equal(fm_dump_write(&cfg, NULL, &err), 0);
+		assert_int_equal(access(path, F_OK), -1);
+		if (err.code == FM_ERR_SIZE) {
+			assert_non_null(strstr(err.msg, "a file of the guest became shorter"));
+			break;
+		}
+	}
+	fm_machine_free(w.machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +506,7 @@ int main(void)
 		tmpdir_test(a_file_that_is_there_stays_as_it_is),
 		tmpdir_test(a_dump_that_is_given_up_leaves_no_file),
 		tmpdir_test(a_host_that_fails_at_any_call_leaves_no_file),
+		tmpdir_test(memory_that_went_away_is_not_the_dumps_fault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "tools/firmem/dump_file.h"
 
 #include "tools/firmem/out.h"
+#include "tools/firmem/progress.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +18,11 @@
 /* What signals meet. */
 static volatile sig_atomic_t interrupted;
 static char *part_path;
+static volatile sig_atomic_t told; /* a terminal's line has progress */
 
 struct writing {
 	const struct dump_file *file;
-	bool shown;  /* on a terminal */
-	char *plain; /* the file's name, of what a terminal may have */
-	unsigned percent;
+	struct progress progress;
 };
 
 /* --- names ------------------------------------------------------------------------------------- */
@@ -80,13 +80,9 @@ static bool take_name(const struct dump_file *file)
 static bool go_on(void *ctx, uint64_t done, uint64_t total)
 {
 	struct writing *w = ctx;
-	unsigned percent = total ? (unsigned)((double)done * 100 / (double)total) : 100;
 
-	if (w->shown && percent != w->percent) {
-		w->percent = percent;
-		fprintf(stderr, "\r%s: %u %%", w->plain, percent);
-		fflush(stderr);
-	}
+	progress_at(&w->progress, done, total);
+	told = w->progress.shown;
 	return !interrupted;
 }
 
@@ -107,9 +103,10 @@ static void interrupt(int number)
 /* A file of the guest's was made shorter while it was read. */
 static void cut(int number)
 {
-	static const char text[] = "firmem: machine dump: a file of the guest became shorter "
+	static const char text[] = "\nfirmem: machine dump: a file of the guest became shorter "
 				   "meanwhile, expected it to stay\n";
-	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+	size_t from = told ? 0 : 1;
+	ssize_t n = write(STDERR_FILENO, text + from, sizeof(text) - 1 - from);
 
 	(void)n;
 	if (part_path)
@@ -137,10 +134,7 @@ static int write_part(const struct dump_file *file, const struct fm_dump_config 
 		      struct fm_dump_result *result, struct fm_error *err)
 {
 	struct fm_dump_config c = *config;
-	struct writing w = { .file = file,
-			     .shown = isatty(STDERR_FILENO),
-			     .plain = out_plain(file->path),
-			     .percent = 101 };
+	struct writing w = { .file = file, .progress = progress_begin(file->path) };
 	int rc;
 
 	c.path = part_path;
@@ -148,9 +142,8 @@ static int write_part(const struct dump_file *file, const struct fm_dump_config 
 	c.part = file->part ? part : NULL;
 	c.ctx = &w;
 	rc = fm_dump_write(&c, result, err);
-	if (w.shown)
-		fprintf(stderr, "\r%*s\r", (int)strlen(file->path) + 8, "");
-	free(w.plain);
+	progress_end(&w.progress);
+	told = false;
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tools/firmem/reset_test.h"
 
+#include "tools/firmem/progress.h"
 #include "tools/firmem/reset_machine.h"
 
 #include <firmem/ppi.h>
@@ -11,6 +12,8 @@
 #define SECRET 0xa5
 #define LOADED 0x3c /* what the snapshot has */
 #define ERASED 0xff
+
+#define CHUNK (UINT64_C(16) << 20) /* between two looks at how far it is */
 
 /* What a range is made of: how many bytes have which value. */
 struct census {
@@ -35,10 +38,23 @@ void reset_test_ask(struct fm_machine *machine, bool overwrite)
 
 void reset_test_fill(struct fm_machine *machine)
 {
+	struct progress progress = progress_begin("every block is given a secret");
 	struct fm_block *block;
+	uint64_t done = 0, total = 0;
 
 	fm_machine_foreach_block (machine, FM_WALK_ALL, block)
-		memset(fm_block_ptr(block), SECRET, fm_block_len(block));
+		total += fm_block_len(block);
+	fm_machine_foreach_block (machine, FM_WALK_ALL, block) {
+		uint8_t *p = fm_block_ptr(block);
+		uint64_t len = fm_block_len(block);
+
+		for (uint64_t at = 0, n; at < len; at += n, done += n) {
+			n = len - at < CHUNK ? len - at : CHUNK;
+			memset(p + at, SECRET, n);
+			progress_at(&progress, done, total);
+		}
+	}
+	progress_end(&progress);
 }
 
 /* --- the host that a plan needs -------------------------------------------------------------- */
@@ -81,10 +97,15 @@ static int attest(void *ctx, const struct fm_reset_step *s, struct fm_error *err
 static struct census count(const struct fm_reset_step *s)
 {
 	const uint8_t *p = (const uint8_t *)fm_block_ptr(s->object) + s->start;
+	struct progress progress = progress_begin(s->block);
 	struct census c = { { 0 } };
 
-	for (uint64_t i = 0; i < s->size; i++)
+	for (uint64_t i = 0; i < s->size; i++) {
+		if (i % CHUNK == 0 && s->size > CHUNK)
+			progress_at(&progress, i, s->size);
 		c.of[p[i]]++;
+	}
+	progress_end(&progress);
 	return c;
 }
 
