@@ -15,12 +15,12 @@ static const struct verb verbs[] = {
 	{ "ovmf-hash", "the digest of a firmware's pages, for snp --ovmf-hash", measure_ovmf_hash },
 	{ "vmsa", "the initial state of an encrypted vCPU", measure_vmsa },
 	{ "hmac", "what SEV's LAUNCH_MEASURE returns", measure_hmac },
-	{ "idblock", "makes, signs and checks the ID block of a SEV-SNP launch", measure_idblock },
+	{ "idblock", "make, sign and check the ID block of a SEV-SNP launch", measure_idblock },
 	{ "tdx", "MRTD of an Intel TDX guest", measure_tdx },
 	{ "rtmr", "what a TDX guest's log replays to", measure_rtmr },
 	{ "pcr", "a PCR of a TPM, from a log or the variables", measure_pcr },
 	{ "cca", "the RIM of an Arm CCA realm", measure_cca },
-	{ "rem", "extends a measurement of an Arm CCA realm", measure_rem },
+	{ "rem", "extend a measurement of an Arm CCA realm", measure_rem },
 	{ "igvm", "the launch digest of a guest from an IGVM file", measure_igvm },
 	{ "identify", "which AMD launch yields a digest", measure_identify },
 	{ "diff", "the first step in which two transcripts part", measure_diff },
@@ -192,7 +192,7 @@ static enum status bare(int argc, char **argv)
 
 const struct command command_measure = {
 	"measure",
-	"Predicts what an encrypted guest's launch is measured as.",
+	"Predict what an encrypted guest's launch is measured as.",
 	verbs,
 	bare,
 };

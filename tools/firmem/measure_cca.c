@@ -106,8 +106,8 @@ enum status measure_cca(int argc, char **argv)
 		{ "measurement-log", ARGS_FLAG, NULL, "the VMM loads a log", &o.log },
 		MEASURE_COMMON_OPTIONS(&o.common),
 	};
-	const struct args_spec spec = { o.common.verb, "Predicts the RIM of an Arm CCA realm.",
-					NULL, options, sizeof(options) / sizeof(*options) };
+	const struct args_spec spec = { o.common.verb, "Predict the RIM of an Arm CCA realm.", NULL,
+					options, sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum status status;
 
@@ -135,7 +135,7 @@ enum status measure_rem(int argc, char **argv)
 		  .choices = hashes },
 		MEASURE_COMMON_OPTIONS(&common),
 	};
-	const struct args_spec spec = { common.verb, "Extends a measurement of an Arm CCA realm.",
+	const struct args_spec spec = { common.verb, "Extend a measurement of an Arm CCA realm.",
 					NULL, options, sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum fm_digest_alg hash;

@@ -137,12 +137,10 @@ enum status measure_idblock(int argc, char **argv)
 		  &o.check },
 		MEASURE_COMMON_OPTIONS(&o.common),
 	};
-	const struct args_spec spec = {
-		o.common.verb,
-		"Makes and signs the ID block of a SEV-SNP launch; prints the "
-		"keys' digests.",
-		NULL, options, sizeof(options) / sizeof(*options)
-	};
+	const struct args_spec spec = { o.common.verb,
+					"Make and sign the ID block of a SEV-SNP launch; print the "
+					"keys' digests.",
+					NULL, options, sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum status status;
 

@@ -62,7 +62,7 @@ enum status measure_igvm(int argc, char **argv)
 		MEASURE_COMMON_OPTIONS(&common),
 	};
 	const struct args_spec spec = {
-		common.verb, "Predicts the launch digest of a guest from an IGVM file.",
+		common.verb, "Predict the launch digest of a guest from an IGVM file.",
 		"Status 1: the file's own ID block expects another digest.\n", options,
 		sizeof(options) / sizeof(*options)
 	};

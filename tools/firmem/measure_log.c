@@ -192,7 +192,7 @@ enum status measure_pcr(int argc, char **argv)
 		  &o.skip_absent },
 		MEASURE_COMMON_OPTIONS(&o.common),
 	};
-	const struct args_spec spec = { o.common.verb, "Predicts a PCR of a TPM.", NULL, options,
+	const struct args_spec spec = { o.common.verb, "Predict a PCR of a TPM.", NULL, options,
 					sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum fm_digest_alg bank;

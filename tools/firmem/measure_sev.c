@@ -287,7 +287,7 @@ enum status measure_sev(int argc, char **argv)
 	struct measure_launch l = { .common.verb = "measure sev" };
 	const struct args_option options[] = { LAUNCH_OPTIONS(&l), CPU_OPTIONS(&l, false) };
 	const struct args_spec spec = {
-		l.common.verb, "Predicts the launch digest of a SEV guest.",
+		l.common.verb, "Predict the launch digest of a SEV guest.",
 		"vCPUs, CPU and VMM do not count: SEV measures memory alone.\n", options,
 		sizeof(options) / sizeof(*options)
 	};
@@ -303,7 +303,7 @@ enum status measure_seves(int argc, char **argv)
 	struct measure_launch l = { .common.verb = "measure seves" };
 	const struct args_option options[] = { LAUNCH_OPTIONS(&l), CPU_OPTIONS(&l, true) };
 	const struct args_spec spec = { l.common.verb,
-					"Predicts the launch digest of a SEV-ES guest.", NULL,
+					"Predict the launch digest of a SEV-ES guest.", NULL,
 					options, sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 
@@ -328,7 +328,7 @@ enum status measure_snp(int argc, char **argv)
 		{ "vars-file", ARGS_TEXT, "FILE", "or the store itself", &l.vars_path },
 	};
 	const struct args_spec spec = { l.common.verb,
-					"Predicts the launch digest of a SEV-SNP guest.", NULL,
+					"Predict the launch digest of a SEV-SNP guest.", NULL,
 					options, sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 

@@ -25,8 +25,8 @@ enum status measure_ovmf_hash(int argc, char **argv)
 		MEASURE_COMMON_OPTIONS(&l.common),
 	};
 	const struct args_spec spec = {
-		l.common.verb, "Digests the pages of a firmware, for measure snp --ovmf-hash.",
-		NULL, options, sizeof(options) / sizeof(*options)
+		l.common.verb, "Digest the pages of a firmware, for measure snp --ovmf-hash.", NULL,
+		options, sizeof(options) / sizeof(*options)
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
 	uint8_t digest[FM_SEV_SNP_DIGEST_LEN];

@@ -72,7 +72,7 @@ enum status measure_tdx(int argc, char **argv)
 		  "of entries with one GUID take the first, as QEMU does", &o.as_qemu },
 		MEASURE_COMMON_OPTIONS(&o.common),
 	};
-	const struct args_spec spec = { o.common.verb, "Predicts MRTD of an Intel TDX guest.", NULL,
+	const struct args_spec spec = { o.common.verb, "Predict MRTD of an Intel TDX guest.", NULL,
 					options, sizeof(options) / sizeof(*options) };
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum status status;

@@ -134,8 +134,8 @@ enum status measure_identify(int argc, char **argv)
 		{ "json", ARGS_FLAG, NULL, "print one JSON object", &l.common.json },
 	};
 	const struct args_spec spec = {
-		l.common.verb, "Finds the launch of an AMD guest that yields a digest.",
-		"Searches every VMM, CPU and guest features with 1 to 512 vCPUs. Status 1: none does.\n",
+		l.common.verb, "Find the launch of an AMD guest that yields a digest.",
+		"Search every VMM, CPU and guest features with 1 to 512 vCPUs. Status 1: none does.\n",
 		options, sizeof(options) / sizeof(*options)
 	};
 	enum args_result result = args_parse(&spec, argc, argv);
