@@ -195,7 +195,7 @@ enum status measure_diff(int argc, char **argv)
 		{ "B", ARGS_TEXT, NULL, "another", &paths[1], .required = true },
 	};
 	const struct args_spec spec = { "measure diff",
-					"Names the first step in which two transcripts part.",
+					"Name the first step in which two transcripts part.",
 					"Status 1: they differ.\n",
 					options,
 					sizeof(options) / sizeof(*options),
