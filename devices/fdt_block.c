@@ -227,6 +227,14 @@ static int add_windows(const struct build *b, struct fm_dev *dev)
 	fm_space_begin(b->space);
 	for (int i = 0; !rc && i < count; i++) {
 		rc = fm_fdt_node_reg(b->node, (unsigned)i, &w.gpa, &w.len, b->err);
+		if (!rc && !fmi_in_range(w.dev_off, w.len, fm_dev_len(dev)))
+			rc = fmi_fdt_fail(
+				b->err, FM_ERR_RANGE, b->node,
+				has(b, "firmem,offset") ? "firmem,offset" : "reg",
+				"0x%llx bytes at 0x%llx of \"%.63s\", expected them inside "
+				"of its 0x%llx",
+				(unsigned long long)w.len, (unsigned long long)w.dev_off,
+				fm_dev_name(dev), (unsigned long long)fm_dev_len(dev));
 		if (!rc)
 			rc = fm_space_add(b->space, &w, NULL, b->err);
 		w.dev_off += w.len;

@@ -383,7 +383,8 @@ class Lies:
                 ("/a: .*expected multiples of 0x1000", memory("a", private=pairs(1, 2), reg=reg)),
                 ("/a: .*expected inside 0x1000", memory("a", private=pairs(0, 0x2000), reg=reg)),
                 ("/a: firmem,priority: 0x10000", memory("a", priority=cells(0x10000), reg=reg)),
-                ("/a: ", memory("a", offset=cells(0x1000), reg=reg)),
+                ('/a: firmem,offset: 0x1000 bytes at 0x1000 of "a", expected them inside of its 0x1000',
+                 memory("a", offset=cells(0x1000), reg=reg)),
                 ("/a: ", memory("a", b"ppi", size=cells(16))),
                 ("/a: ", memory("a", name=b"x" * 64 + b"\0", reg=reg))):
             self._refused(expected, node)
