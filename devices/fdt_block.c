@@ -255,6 +255,26 @@ static int make_device(const struct build *b, struct fm_block *block, struct fm_
 			   : fm_ram_new(out, &cfg, b->err);
 }
 
+/* What is said by being there has no value: who writes "firmem,consent = <0>" means something else. */
+static int check_switches(const struct build *b)
+{
+	static const char *const switches[] = {
+		"firmem,consent",   "firmem,created",     "firmem,debug",      "firmem,disabled",
+		"firmem,fixed",     "firmem,host-device", "firmem,no-migrate", "firmem,pinned",
+		"firmem,read-only", "firmem,shared",
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++) {
+		size_t len;
+
+		fmi_fdt_prop(b->node->tree->blob, b->node->offset, switches[i], &len);
+		if (len)
+			return fmi_fdt_fail(b->err, FM_ERR_FORMAT, b->node, switches[i],
+					    "%zu bytes, expected an empty property, or none", len);
+	}
+	return 0;
+}
+
 static int read_node(const struct build *b, struct fm_block_config *c, unsigned *is)
 {
 	int rc = read_role(b, &c->role);
@@ -366,6 +386,9 @@ int fm_block_fdt_build(const struct fm_fdt_node *node, struct fm_machine *machin
 	int rc = fmi_config_copy(&b.o, sizeof(b.o), ctx ? ctx : &defaults, "fm_block_fdt_options",
 				 err);
 
+	if (rc)
+		return rc;
+	rc = check_switches(&b);
 	if (rc)
 		return rc;
 	return has(&b, "firmem,of") ? build_alias(&b) : build_block(&b);

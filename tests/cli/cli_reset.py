@@ -388,6 +388,11 @@ class Lies:
                 ("/a: ", memory("a", b"ppi", size=cells(16))),
                 ("/a: ", memory("a", name=b"x" * 64 + b"\0", reg=reg))):
             self._refused(expected, node)
+        # What is said by being there: <0> is no "no".
+        for name in ("consent", "created", "debug", "disabled", "fixed", "host_device", "no_migrate",
+                     "pinned", "read_only", "shared"):
+            self._refused(f"/a: firmem,{name.replace('_', '-')}: 4 bytes, expected an empty property, or none",
+                          memory("a", reg=reg, **{name: cells(0)}))
         self._refused("/b: ", memory("a", reg=reg), memory("b", reg=reg))
         self._refused("/b: ", memory("a", reg=reg),
                       memory("b", name=b"a\0", reg=pairs(0x1000, 0x1000)))
