@@ -171,7 +171,7 @@ class Test:
 
     def the_plan_is_that_of_reset_plan(self):
         """Also where a rule is about the page with the request."""
-        write("a.dtb", tree(MEMORY, memory("ppi", b"ppi", size=cells(0x1000))))
+        write("a.dtb", tree(memory("ram", reg=pairs(0, 0x1000)), memory("ppi", b"ppi", size=cells(0x1000))))
         for action in ("keep", "zero", "refuse", "discard"):
             for option in ([], ["--memory-overwrite"], ["--mor", "1"]):
                 rules = policy({"rules": [{"block": "ppi", "action": action}]})
