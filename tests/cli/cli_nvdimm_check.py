@@ -380,7 +380,14 @@ class Create:
 
 class Names:
     """A message names the file once."""
-    FILES = {b"nv.img", b"nv0.img", b"nv1.img", b"folder"}
+    FILES = {b"nv.img", b"nv0.img", b"nv1.img", b"folder", b"l", b"label"}
+
+    def a_name_that_a_message_begins_with_takes_nothing_of_it(self):
+        for name in ("l", "label"):
+            nvdimm("create", name, *SIZE, "--uuid", ONE)
+            told = "l: label: " if name == "l" else "label: "
+            refuse(f"^firmem: {told}the UUID is there", "labels", "add", name, "--size", "1M", "--dpa", "0",
+                   "--uuid", ONE)
 
     def a_sync_that_fails_names_its_image_once(self):
         cli.need_strace("which makes a sync fail")

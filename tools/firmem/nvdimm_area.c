@@ -213,12 +213,14 @@ static const char *behind(const char *text, const char *start)
 	return strncmp(text, start, len) ? text : text + len;
 }
 
-/* Does the path stand there, or as much of it as there was room for? */
-static bool is_path(const char *text, const char *path)
+/* Does the path stand there, and behind it what is wrong, or as much of it as a message has room for? */
+static bool is_path(const struct fm_error *err, const char *text, const char *path)
 {
 	size_t len = strlen(path), room = strlen(text);
 
-	return room && !strncmp(text, path, len < room ? len : room);
+	if (room > len)
+		return text[len] == ':' && !strncmp(text, path, len);
+	return room && strlen(err->msg) == sizeof(err->msg) - 1 && !strncmp(text, path, room);
 }
 
 /* "PATH: WHY", "sync of PATH: WHY", "block NAME: WHY", "WHY". */
@@ -228,9 +230,9 @@ enum status nvdimm_complain(const char *path, const struct fm_error *err)
 		behind(behind(err->msg, "block " BLOCK " (file): "), "block " BLOCK ": ");
 	const char *of = strstr(text, " of "), *name = of ? of + 4 : "", *why;
 
-	if (is_path(text, path))
+	if (is_path(err, text, path))
 		name = of = text;
-	else if (!is_path(name, path))
+	else if (!is_path(err, name, path))
 		return complain("%s: %s", path, text);
 	why = strlen(name) > strlen(path) + 2 ? name + strlen(path) + 2
 	      : err->sys                      ? strerror(err->sys)
