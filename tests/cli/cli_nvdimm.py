@@ -339,6 +339,40 @@ class Tables:
             assert os.readlink("link") == "/proc/self/fd/1"
             os.unlink("link")
 
+    def a_file_that_is_standard_output_keeps_what_others_write(self):
+        self._tree(0x100000000, MIB)
+        nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
+        with open("nfit.bin", "rb") as file:
+            table = file.read()
+        for name in ("/dev/stdout", "ssdt.aml"):
+            with open("ssdt.aml", "wb", buffering=0) as file:
+                file.write(b"before")
+                subprocess.run([cli.FIRMEM, "nvdimm", "nfit", "--dtb", "t.dtb", "-o", name],
+                               stdin=subprocess.DEVNULL, stdout=file, check=True)
+                file.write(b"after")
+            with open("ssdt.aml", "rb") as file:
+                assert file.read() == b"before" + table + b"after", name
+
+    def the_owner_stays_and_gets_no_program_of_another(self):
+        self._tree(0x100000000, MIB)
+        os.chmod(write("nfit.bin", b"old"), 0o4640)
+        mine = os.geteuid()
+        if not mine:
+            os.chown("nfit.bin", 65534, 65534)
+            os.chmod("nfit.bin", 0o4640)
+        nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
+        after = os.stat("nfit.bin")
+        assert stat.S_IMODE(after.st_mode) == 0o640, oct(after.st_mode)
+        assert after.st_uid == (mine or 65534) and after.st_size > 3
+
+    def the_longest_name_is_one(self):
+        self._tree(0x100000000, MIB)
+        name = "n" * os.pathconf(".", "PC_NAME_MAX")
+        for _ in range(2):
+            nvdimm("nfit", "--dtb", "t.dtb", "-o", name)
+            assert sorted(os.listdir(".")) == [name, "t.dtb"]
+        os.unlink(name)
+
     def a_table_that_cannot_be_written_is_an_error(self):
         self._tree(0x100000000, MIB)
         os.symlink("nowhere", "link")

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define ENDING ".XXXXXX"
+#define NAME_MOST 200u /* bytes of a name that are used again: with the ending it stays below 255 */
 
 /* An output on its way. */
 struct staged {
@@ -52,16 +53,36 @@ static mode_t creation_mode(void)
 	return 0666 & ~mask;
 }
 
-/* The bytes into a new file beside the target. */
-static bool write_temp(struct staged *s, mode_t mode)
+/* A name for mkostemp(), malloc'd. */
+static char *beside(const char *target)
+{
+	const char *slash = strrchr(target, '/');
+	size_t folder = slash ? (size_t)(slash - target) + 1 : 0;
+	size_t n = folder + strnlen(target + folder, NAME_MOST);
+	char *name = out_need(malloc(n + sizeof(ENDING)));
+
+	memcpy(name, target, n);
+	memcpy(name + n, ENDING, sizeof(ENDING));
+	return name;
+}
+
+/* Whose the old file was, where the host lets us say so; another group gets nothing that was meant for that one. */
+static int keep(int fd, const struct stat *old)
+{
+	mode_t mode = old->st_mode & 0777;
+
+	if (fchown(fd, old->st_uid, old->st_gid) && fchown(fd, (uid_t)-1, old->st_gid))
+		mode &= ~(mode_t)0070;
+	return fchmod(fd, mode);
+}
+
+/* The bytes into a new file beside the target. `old` NULL: there is none. */
+static bool write_temp(struct staged *s, const struct stat *old)
 {
 	const struct output *o = s->output;
-	size_t n = strlen(s->target);
 	int fd, rc;
 
-	s->temp = out_need(malloc(n + sizeof(ENDING)));
-	memcpy(s->temp, s->target, n);
-	memcpy(s->temp + n, ENDING, sizeof(ENDING));
+	s->temp = beside(s->target);
 	fd = mkostemp(s->temp, O_CLOEXEC);
 	if (fd < 0) {
 		free(s->temp);
@@ -69,10 +90,19 @@ static bool write_temp(struct staged *s, mode_t mode)
 		return failed(o->path, "created");
 	}
 	/* The bytes before the name: after a power cut there is the old file or the new one. */
-	rc = write_all(fd, o->bytes, o->len) || fchmod(fd, mode) || fsync(fd);
+	rc = write_all(fd, o->bytes, o->len) ||
+	     (old ? keep(fd, old) : fchmod(fd, creation_mode())) || fsync(fd);
 	if (close(fd) || rc)
 		return failed(o->path, "written");
 	return true;
+}
+
+/* By whatever name, as /dev/stdout: others write it too, before and behind. */
+static bool is_stdout(const struct stat *st)
+{
+	struct stat own;
+
+	return !fstat(STDOUT_FILENO, &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
 }
 
 /* All that can fail before anything that was there changes. */
@@ -86,10 +116,11 @@ static bool stage(struct staged *s)
 		if (errno != ENOENT || !lstat(path, &st))
 			return failed(path, "opened for writing");
 		s->target = out_need(strdup(path));
-		return write_temp(s, creation_mode());
+		return write_temp(s, NULL);
 	}
-	if (!S_ISREG(st.st_mode)) {
-		s->fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (!S_ISREG(st.st_mode) || is_stdout(&st)) {
+		s->fd = is_stdout(&st) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+				       : open(path, O_WRONLY | O_CLOEXEC);
 		return s->fd >= 0 || failed(path, "opened for writing");
 	}
 	if (access(path, W_OK))
@@ -97,7 +128,7 @@ static bool stage(struct staged *s)
 	s->target = realpath(path, NULL);
 	if (!s->target)
 		return failed(path, "opened for writing");
-	return write_temp(s, st.st_mode & 07777);
+	return write_temp(s, &st);
 }
 
 /* To a pipe or a device, which cannot be taken back. */
