@@ -352,6 +352,8 @@ static int posix_rename(void *ctx, const char *from, const char *to)
 
 static int posix_rename_new(void *ctx, const char *from, const char *to)
 {
+	int rc = 0;
+
 	if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
@@ -363,7 +365,11 @@ static int posix_rename_new(void *ctx, const char *from, const char *to)
 
 		return cannot ? -EOPNOTSUPP : -errno;
 	}
-	return unlink(from) < 0 ? -errno : 0;
+	if (unlink(from)) {
+		rc = -errno;
+		unlink(to);
+	}
+	return rc;
 }
 
 static int posix_unlink(void *ctx, const char *path)

@@ -302,6 +302,15 @@ class Create:
                 assert file.read() == b"precious"
             os.unlink("nv.img")
 
+    def a_first_name_that_cannot_go_leaves_no_second(self):
+        cli.need_strace("which stands for such file systems")
+        done = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "inject=renameat2:error=EINVAL", "-e",
+                               "inject=unlink,unlinkat:error=EIO:when=1", cli.FIRMEM, "nvdimm", "create", "nv.img",
+                               *SIZE], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              check=False, env=dict(os.environ, LSAN_OPTIONS="detect_leaks=0"))
+        assert done.returncode == 2 and b"nv.img: write: Input/output error" in done.stderr, done
+        assert os.listdir(".") == [], os.listdir(".")
+
     def holes_are_made_at_once(self):
         # More than could be looked at in the time that a command has here.
         done = run("nvdimm", "create", "nv.img", "--size", "8T", "--label-size", "128K", "--sparse")
