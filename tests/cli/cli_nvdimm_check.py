@@ -207,6 +207,43 @@ class Check:
                 assert check.wait() == 0
 
 
+    def a_change_of_all_between_the_first_and_the_last_is_no_finding(self):
+        names = images(2)
+        before = [open(name, "rb").read() for name in names]
+        labels("add", *names, "--size", "2M", "--uuid", ONE, "--cookie", "7")
+        after = [open(name, "rb").read() for name in names]
+        for name, content in zip(names, before):
+            write(name, content)
+        with open(names[1], "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            with subprocess.Popen([cli.FIRMEM, "nvdimm", "labels", "check", *names, "--json"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as check:
+                try:
+                    check.wait(timeout=0.3)
+                    raise AssertionError("it did not wait")
+                except subprocess.TimeoutExpired:
+                    pass
+                write(names[0], after[0])
+                file.write(after[1])
+                file.flush()
+                fcntl.lockf(file, fcntl.LOCK_UN)
+                answer = json.loads(check.stdout.read())
+                assert answer["findings"] == [] and len(answer["namespaces"]) == 1, answer
+                assert check.wait() == 0
+
+    def what_cannot_be_read_is_an_error_or_read_again(self):
+        cli.need_strace("which makes a read fail")
+        (name,) = images(1)
+        for when, status in (("1", 2), ("2", 0), ("2+", 2)):
+            done = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-P", os.path.realpath(name), "-e",
+                                   f"inject=pread64:error=EIO:when={when}", cli.FIRMEM, "nvdimm", "labels",
+                                   "check", name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, check=False,
+                                  env=dict(os.environ, LSAN_OPTIONS="detect_leaks=0"))
+            assert done.returncode == status and bool(done.stdout) == (not status), (when, done)
+            assert done.stderr == (b"firmem: nv0.img: cannot be read: Input/output error\n" if status else b""), done
+
+
 class Delete:
     FILES = {b"nv0.img", b"nv1.img", b"nv2.img"}
 

@@ -107,15 +107,14 @@ static bool is_changing(struct fm_file *file)
 }
 
 /* It was twice the same, with nobody at it before and after: no change was half way. */
-static bool is_still(const char *path, struct fm_file *file, const struct nvdimm_area *area)
+static bool is_still(struct fm_file *file, const struct nvdimm_area *area)
 {
-	struct nvdimm_area again = *area;
-	bool same;
+	uint8_t *again = out_need(malloc(area->len));
+	/* What cannot be read now is told when it is read the next time. */
+	bool same = !fm_io_read_all(fm_io_posix(), file, again, area->len, area->off) &&
+		    !memcmp(area->bytes, again, area->len) && !is_changing(file);
 
-	if (!read_bytes(path, file, &again))
-		return true;
-	same = !memcmp(area->bytes, again.bytes, area->len) && !is_changing(file);
-	free(again.bytes);
+	free(again);
 	return same;
 }
 
@@ -131,7 +130,7 @@ static bool read_still(const char *path, struct fm_file *file, uint64_t label_si
 		if (free_now || tries == TRIES) {
 			if (!nvdimm_area_read_open(path, file, label_size, area))
 				return false;
-			if (tries == TRIES || is_still(path, file, area))
+			if (tries == TRIES || is_still(file, area))
 				return true;
 			nvdimm_area_free(area);
 		}
