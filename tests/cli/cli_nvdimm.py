@@ -81,6 +81,8 @@ class Nvdimm:
     def sizes_that_cannot_be_are_refused(self):
         refuse("size 0x100000, expected a multiple of 0x200000", "create", "nv.img", "--size", "1M",
                "--label-size", "128K")
+        refuse("nv.img: size 0x0, expected a multiple of 0x200000, not 0", "create", "nv.img", "--size", "0",
+               "--label-size", "128K", "--uuid", ONE)
         refuse("--label-size: 1023", "create", "nv.img", "--size", "2M", "--label-size", "1023")
         refuse("--label-size: is missing", "create", "nv.img", "--size", "2M")
         refuse("--uuid: \"x\"", "create", "nv.img", "--size", "2M", "--label-size", "1K", "--uuid",

@@ -274,6 +274,7 @@ enum status nvdimm_create_run(int argc, char **argv)
 	enum args_result result = args_parse(&spec, argc, argv);
 	enum status status = STATUS_BAD;
 	uint8_t uuid[16], *labels = NULL;
+	bool named;
 
 	if (result != ARGS_GO)
 		return result == ARGS_DONE ? STATUS_YES : STATUS_BAD;
@@ -287,10 +288,12 @@ enum status nvdimm_create_run(int argc, char **argv)
 			"nvdimm create: --label-size: %llu, expected 0, or a multiple of 256 "
 			"from %u to %u",
 			(unsigned long long)cfg.label_len, FM_LABEL_AREA_MIN, FM_LABEL_AREA_MAX);
-	if (uuid_text)
+	/* Of no memory there is no label either; that is told by what makes the file. */
+	named = uuid_text && cfg.pmem_len;
+	if (named)
 		labels = nvdimm_namespace_area(cfg.path, cfg.pmem_len, cfg.label_len, uuid);
 	cfg.labels = labels;
-	if (labels || !uuid_text)
+	if (labels || !named)
 		status = create(&cfg, force);
 	free(labels);
 	return status;
