@@ -46,5 +46,11 @@ bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block);
 
 /* Is the block one of the machine's? machine.c */
 bool fmi_machine_has_block(const struct fm_machine *machine, const struct fm_block *block);
+/* Does no space show the block, and no device of the machine have it, but one? FM_ERR_BUSY. */
+int fmi_machine_check_unused(const struct fm_machine *machine, const struct fm_block *block,
+			     const struct fm_dev *but, struct fm_error *err);
+/* Of one that is there: take it out, whoever uses it. */
+void fmi_machine_drop_block(struct fm_machine *machine, struct fm_block *block);
+void fmi_machine_drop_dev(struct fm_machine *machine, struct fm_dev *dev);
 
 #endif

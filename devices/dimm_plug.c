@@ -40,13 +40,13 @@ int fmi_dimm_outside(const struct fm_dimms *set, struct fm_error *err)
 			    fm_dev_name(set->dev), fm_space_name(set->space));
 }
 
-struct fm_dev *fmi_dimm_user(const struct fm_dimms *set, const struct fm_block *block,
-			     const struct fm_dev *except)
+/* A device of the machine that keeps its contents in the block, or NULL. */
+static struct fm_dev *user_of(const struct fm_machine *machine, const struct fm_block *block)
 {
 	struct fm_dev *dev;
 
-	fm_machine_foreach_dev (set->machine, dev) {
-		if (dev != except && fmi_dev_keeps_in(dev, block))
+	fm_machine_foreach_dev (machine, dev) {
+		if (fmi_dev_keeps_in(dev, block))
 			return dev;
 	}
 	return NULL;
@@ -78,7 +78,7 @@ static int check_block(const struct plug *p)
 				    "%s: fm_dimm_config.block: \"%s\" is the machine's already, "
 				    "expected one in no machine",
 				    set, fm_block_name(block));
-	user = fmi_dimm_user(p->set, block, NULL);
+	user = user_of(p->set->machine, block);
 	if (user)
 		return fm_error_set(p->err, FM_ERR_BUSY, 0,
 				    "%s: fm_dimm_config.block: \"%s\" is used by device \"%s\", "
@@ -350,9 +350,10 @@ static int show(const struct plug *p)
 		rc = fm_space_add(p->set->space, &w, NULL, p->err);
 		if (!rc)
 			return 0;
-		fm_machine_remove_dev(machine, p->c.dev, NULL);
+		/* Its caller may have a window to it elsewhere. */
+		fmi_machine_drop_dev(machine, p->c.dev);
 	}
-	fm_machine_remove_block(machine, p->c.block, NULL);
+	fmi_machine_drop_block(machine, p->c.block);
 	return rc;
 }
 

@@ -42,8 +42,5 @@ int fmi_dimm_reset(const struct fm_dimms *set, const struct fm_block *block, str
 
 /* Is the calling thread between begin and commit of the space? FM_ERR_STATE. */
 int fmi_dimm_outside(const struct fm_dimms *set, struct fm_error *err);
-/* A device of the machine, but for `except`, that keeps its contents in the block, or NULL. */
-struct fm_dev *fmi_dimm_user(const struct fm_dimms *set, const struct fm_block *block,
-			     const struct fm_dev *except);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A DIMM out of its slot: asked for, answered, hidden from the guest, given back. */
+#include "devices/device_private.h"
 #include "devices/dimm_private.h"
 
 #include <stdlib.h>
@@ -130,27 +131,18 @@ static void unlink_dimm(struct fm_dimm *d)
 int fm_dimm_release(struct fm_dimm *dimm, struct fm_block **block, struct fm_error *err)
 {
 	struct fm_dimms *set = dimm->set;
-	const struct fm_dev *user = fmi_dimm_user(set, dimm->block, dimm->dev);
 	struct fm_space *space;
 	int rc;
 
 	if (dimm->state != FM_DIMM_EJECTED)
 		return wrong_state(dimm, "it ejected", err);
-	if (user)
-		return fm_error_set(err, FM_ERR_BUSY, 0,
-				    "%s: block \"%s\" is used by device \"%s\" too, expected that "
-				    "to be removed first",
-				    fm_dev_name(set->dev), fm_block_name(dimm->block),
-				    fm_dev_name(user));
-	rc = fm_machine_remove_dev(set->machine, dimm->dev, err);
+	/* All that can be in the way before anything leaves: coming back might fail. */
+	rc = fmi_machine_check_unused(set->machine, dimm->block, dimm->dev, err);
+	if (!rc)
+		rc = fm_machine_remove_dev(set->machine, dimm->dev, err);
 	if (rc)
 		return rc;
-	rc = fm_machine_remove_block(set->machine, dimm->block, err);
-	if (rc) {
-		/* There is room: it was in the registry just now. */
-		fm_machine_add_dev(set->machine, dimm->dev, NULL);
-		return rc;
-	}
+	fmi_machine_drop_block(set->machine, dimm->block);
 	fm_machine_foreach_space (set->machine, space)
 		fm_space_quiesce(space);
 	unlink_dimm(dimm);

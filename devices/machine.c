@@ -172,15 +172,12 @@ bool fmi_dev_keeps_in(struct fm_dev *dev, const struct fm_block *block)
 	return found;
 }
 
-int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
-			    struct fm_error *err)
+int fmi_machine_check_unused(const struct fm_machine *machine, const struct fm_block *block,
+			     const struct fm_dev *but, struct fm_error *err)
 {
-	struct fm_space *space;
+	struct fm_space *space = shows_block(machine, block);
 	struct fm_dev *dev;
 
-	if (!fmi_registry_has(&machine->blocks, block))
-		return fm_error_set(err, FM_ERR_NOT_FOUND, 0, "%s: no such block", machine->name);
-	space = shows_block(machine, block);
 	if (space)
 		return fm_error_set(
 			err, FM_ERR_BUSY, 0,
@@ -188,15 +185,38 @@ int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
 			"to be removed first",
 			machine->name, fm_block_name(block), fm_space_name(space));
 	fm_machine_foreach_dev (machine, dev) {
-		if (fmi_dev_keeps_in(dev, block))
+		if (dev != but && fmi_dev_keeps_in(dev, block))
 			return fm_error_set(err, FM_ERR_BUSY, 0,
 					    "%s: block \"%s\" is used by device \"%s\", expected "
 					    "that to be removed first",
 					    machine->name, fm_block_name(block), fm_dev_name(dev));
 	}
+	return 0;
+}
+
+void fmi_machine_drop_block(struct fm_machine *machine, struct fm_block *block)
+{
 	fmi_registry_drop(&machine->blocks, block);
 	fmi_owner_leave(fmi_block_owner(block));
-	return 0;
+}
+
+void fmi_machine_drop_dev(struct fm_machine *machine, struct fm_dev *dev)
+{
+	fmi_registry_drop(&machine->devs, dev);
+	fmi_owner_leave(&dev->owner);
+}
+
+int fm_machine_remove_block(struct fm_machine *machine, struct fm_block *block,
+			    struct fm_error *err)
+{
+	int rc;
+
+	if (!fmi_registry_has(&machine->blocks, block))
+		return fm_error_set(err, FM_ERR_NOT_FOUND, 0, "%s: no such block", machine->name);
+	rc = fmi_machine_check_unused(machine, block, NULL, err);
+	if (!rc)
+		fmi_machine_drop_block(machine, block);
+	return rc;
 }
 
 /* Does a window show the device, seen or not? */
@@ -227,8 +247,7 @@ int fm_machine_remove_dev(struct fm_machine *machine, struct fm_dev *dev, struct
 				"it to be removed first",
 				machine->name, fm_dev_name(dev), fm_space_name(space));
 	}
-	fmi_registry_drop(&machine->devs, dev);
-	fmi_owner_leave(&dev->owner);
+	fmi_machine_drop_dev(machine, dev);
 	return 0;
 }
 

@@ -335,6 +335,28 @@ static void a_window_of_somebody_else_stays_and_the_dimm_does_not_come(void **st
 	fm_block_free(x);
 }
 
+static void a_device_that_has_a_window_elsewhere_is_given_back_too(void **state)
+{
+	struct fixture *f = *state;
+	struct fm_block *x = memory("x", FM_ROLE_DIMM, 4 * MIB);
+	struct fm_ram_config rc = { .struct_size = sizeof(rc), .block = x };
+	struct fm_window_config w = { .struct_size = sizeof(w), .gpa = REGION + 2 * MIB };
+	struct fm_window *window;
+	struct fm_dev *dev;
+
+	assert_int_equal(fm_ram_new(&dev, &rc, NULL), 0);
+	w.dev = dev;
+	assert_int_equal(fm_space_add(f->space, &w, &window, NULL), 0);
+	/* Its own window is in its way. */
+	refuse(f, DIMM_CONFIG(.block = x, .dev = dev), FM_ERR_OVERLAP, "\"x\"", "overlap");
+	assert_null(fm_machine_dev(f->machine, "x"));
+	assert_null(fm_machine_block(f->machine, "x"));
+	assert_int_equal(fm_space_remove(f->space, window, NULL), 0);
+	fm_space_quiesce(f->space);
+	fm_dev_free(dev);
+	fm_block_free(x);
+}
+
 static void nothing_is_plugged_between_begin_and_commit(void **state)
 {
 	struct fixture *f = *state;
@@ -487,6 +509,7 @@ int main(void)
 		FACT(there_are_as_many_dimms_as_slots),
 		BARE_FACT(a_full_region_has_no_gap),
 		FACT(a_window_of_somebody_else_stays_and_the_dimm_does_not_come),
+		FACT(a_device_that_has_a_window_elsewhere_is_given_back_too),
 		FACT(nothing_is_plugged_between_begin_and_commit),
 		FACT(who_waits_for_an_answer_is_saved_and_the_rest_compared),
 		BARE_FACT(a_list_that_names_a_dimm_twice_is_broken),

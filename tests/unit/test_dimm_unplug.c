@@ -132,6 +132,7 @@ static void what_another_space_or_device_uses_is_not_freed(void **state)
 				    .name = "second",
 				    .block = fm_dimm_block(a) };
 	struct fm_space *smm;
+	struct fm_dimm *b;
 	struct fm_window *window;
 	struct fm_dev *second;
 
@@ -149,12 +150,14 @@ static void what_another_space_or_device_uses_is_not_freed(void **state)
 	assert_ptr_equal(fm_dimms_find(f->dimms, "a"), a);
 	assert_int_equal(fm_machine_remove_dev(f->machine, second, NULL), 0);
 	fm_dev_free(second);
-	/* A space whose device is not the machine's shows it: the DIMM stays as it is, whole. */
+	/* A space whose device is not the machine's shows it: the DIMM stays as and where it is. */
+	b = plug(f, "b", 4, DIMM_CONFIG());
 	assert_int_equal(fm_ram_new(&second, &rc, NULL), 0);
 	w.dev = second;
 	assert_int_equal(fm_space_add(smm, &w, &window, NULL), 0);
 	assert_int_equal(fm_dimm_release(a, NULL, &f->err), FM_ERR_BUSY);
 	assert_ptr_equal(fm_machine_dev(f->machine, "a"), fm_dimm_dev(a));
+	assert_ptr_equal(fm_machine_next_dev(f->machine, fm_dimm_dev(a)), fm_dimm_dev(b));
 	assert_int_equal(fm_space_remove(smm, window, NULL), 0);
 	fm_space_quiesce(smm);
 	fm_dev_free(second);
