@@ -430,7 +430,7 @@ static void sum(struct fm_reset_report *report)
 	}
 }
 
-/* What is needed on the way, before anything is touched. 0, or FM_ERR_NOMEM. */
+/* What is needed on the way, before anything is touched. 0, FM_ERR_NOMEM, FM_ERR_STATE. */
 static int prepare(struct apply *a)
 {
 	int rc = fmi_reset_users_list(&a->users, a->machine);
@@ -445,6 +445,13 @@ static int prepare(struct apply *a)
 			if (!fmi_registry_has(&a->alone, dev))
 				rc = fmi_registry_add(&a->alone, dev, "");
 		}
+		if (!rc && s->action == FM_RESET_RELOAD && !(s->due & FM_RESET_DUE_HOST) &&
+		    !fmi_reset_reloader(&a->users, s->object))
+			return fm_error_set(
+				a->err, FM_ERR_STATE, 0,
+				"block %s: reload: its device has gone since the plan was "
+				"made, expected a new plan",
+				s->block);
 	}
 	a->dimms = fm_dimms_of(a->machine);
 	a->report.count = a->plan->count;

@@ -273,6 +273,26 @@ static void a_plan_for_another_machine_is_refused(void **state)
 	fm_machine_free(m);
 }
 
+static void a_plan_whose_device_has_gone_is_refused(void **state)
+{
+	struct fm_machine *m = machine_make();
+	struct fm_block *ram = add(m, "ram", FM_ROLE_RAM, FM_BACKING_ANON);
+	struct fm_dev *rom = add_rom(m, add(m, "rom", FM_ROLE_ROM, FM_BACKING_ANON), true);
+	struct fm_reset_plan *plan = plan_of(m, REQUEST(.kind = FM_RESET_POWER_ON));
+	struct fm_error err = { 0 };
+
+	assert_int_equal(step_of(plan, "rom")->action, FM_RESET_RELOAD);
+	assert_int_equal(fm_machine_remove_dev(m, rom, NULL), 0);
+	fill(ram);
+	assert_int_equal(fm_reset_apply(m, plan, NULL, NULL, &err), FM_ERR_STATE);
+	assert_non_null(strstr(err.msg, "block rom: reload:"));
+	assert_true(all_bytes(bytes(ram), 4 * PAGE, SECRET));
+	assert_int_equal(fm_machine_add_dev(m, rom, NULL), 0);
+	assert_int_equal(fm_reset_apply(m, plan, NULL, NULL, NULL), 0);
+	fm_reset_plan_free(plan);
+	fm_machine_free(m);
+}
+
 /* A writer that was not stopped. */
 static void scribble(void *ctx, enum fm_reset_phase phase, const struct fm_reset_step *s)
 {
@@ -425,6 +445,7 @@ int main(void)
 		cmocka_unit_test(an_attestation_that_fails_touches_nothing),
 		cmocka_unit_test(a_callback_that_is_missing_is_named_before_anything_is_touched),
 		cmocka_unit_test(a_plan_for_another_machine_is_refused),
+		cmocka_unit_test(a_plan_whose_device_has_gone_is_refused),
 		cmocka_unit_test(verification_finds_what_a_writer_that_was_not_stopped_leaves),
 		tmpdir_test(sanitized_flash_is_erased_by_its_chips_and_in_its_image),
 		tmpdir_test(zeros_in_a_file_are_persisted_by_the_host_where_it_asks),
