@@ -295,12 +295,33 @@ def where_one_output_fails_the_other_stays():
         digest(*verb, "--transcript", "steps")
         with open(name, "rb") as file:
             assert len(file.read()) in (4096, 96 + 4096), verb
+    # New names of one file, too.
+    os.symlink("folder", "same")
+    for names in (("new", "./new"), ("folder/new", "same/new")):
+        assert "two outputs" in refused("vmsa", "--vcpu-sig", "800f12", "-o", names[0], "--transcript",
+                                        names[1])
+        assert not os.path.exists(names[0]), names
     # The other way round: the transcript stays.
     with open("steps", "rb") as file:
         steps = file.read()
     refused("vmsa", "--vcpu-sig", "800f13", "-o", "/dev/full", "--transcript", "steps")
     with open("steps", "rb") as file:
         assert file.read() == steps
+
+
+def where_our_output_goes_is_written_on():
+    want = digest("vmsa", "--vcpu-sig", "800f12")
+    with open("log", "wb") as file:
+        file.write(b"from before\n")
+    for times, name in enumerate(("/dev/stdout", "log"), 1):
+        with open("log", "ab") as log:
+            done = subprocess.run([measure.FIRMEM, "measure", "vmsa", "--vcpu-sig", "800f12", "--transcript", name],
+                                  stdin=subprocess.DEVNULL, stdout=log, check=False)
+        with open("log", "rb") as log:
+            text = log.read()
+        assert done.returncode == 0 and text.startswith(b"from before\n"), text
+        assert text.endswith(f"{want}\n".encode()), text
+        assert text.count(b"firmem-transcript 1 vmsa\n") == times, text
 
 
 def what_was_read_is_not_written_over():
@@ -370,7 +391,8 @@ SAYS = (every_verb_has_a_transcript_that_ends_in_its_answer, a_log_by_pcrs_has_r
         transcripts_say_where_launches_part, identify_finds_a_launch,
         id_blocks_are_made_and_checked, bad_numbers_and_names_are_refused,
         what_is_no_firmware_is_refused, a_transcript_that_cannot_be_written_prints_no_digest,
-        where_one_output_fails_the_other_stays, what_was_read_is_not_written_over,
+        where_one_output_fails_the_other_stays, where_our_output_goes_is_written_on,
+        what_was_read_is_not_written_over,
         a_guid_twice_is_told_as_qemu_reads_it, a_command_line_may_look_like_an_option, dev_null_is_an_empty_kernel)
 
 

@@ -97,12 +97,31 @@ static bool write_temp(struct staged *s, const struct stat *old)
 	return true;
 }
 
-/* By whatever name, as /dev/stdout: others write it too, before and behind. */
-static bool is_stdout(const struct stat *st)
+/* The folder's own name and the last word: what is not there yet may be named in several ways, too. malloc'd. */
+static char *new_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? out_need(strndup(path, (size_t)(slash - path) + 1)) : NULL;
+	char *own = realpath(folder ? folder : ".", NULL);
+	char *name = NULL;
+
+	free(folder);
+	if (own && asprintf(&name, "%s/%s", own, slash ? slash + 1 : path) < 0)
+		out_need(NULL);
+	free(own);
+	return name;
+}
+
+/* Ours for the file, when it is where our answers go, which others may have written to: it is not replaced. -1. */
+static int standard_fd(const struct stat *st)
 {
 	struct stat own;
 
-	return !fstat(STDOUT_FILENO, &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (!fstat(fd, &own) && own.st_dev == st->st_dev && own.st_ino == st->st_ino)
+			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	return -1;
 }
 
 /* All that can fail before anything that was there changes. */
@@ -115,12 +134,14 @@ static bool stage(struct staged *s)
 		/* A link to nothing is not replaced by a file. */
 		if (errno != ENOENT || !lstat(path, &st))
 			return failed(path, "opened for writing");
-		s->target = out_need(strdup(path));
-		return write_temp(s, NULL);
+		s->target = new_name(path);
+		return s->target ? write_temp(s, NULL) : failed(path, "created");
 	}
-	if (!S_ISREG(st.st_mode) || is_stdout(&st)) {
-		s->fd = is_stdout(&st) ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
-				       : open(path, O_WRONLY | O_CLOEXEC);
+	s->fd = standard_fd(&st);
+	if (s->fd >= 0)
+		return true;
+	if (!S_ISREG(st.st_mode)) {
+		s->fd = open(path, O_WRONLY | O_CLOEXEC);
 		return s->fd >= 0 || failed(path, "opened for writing");
 	}
 	if (access(path, W_OK))

@@ -9,7 +9,7 @@
 /*
  * The file holds these bytes, or what it held before: they are written to a file beside it, which
  * then takes its name. Its mode stays, but set-ID bits, and its owner where the host allows it; a link to it
- * stays one. A pipe, a device and what is standard output are written as they are. False after a complaint that
+ * stays one. A pipe, a device and what is standard output or error are written as they are. False after a complaint that
  * names the path.
  */
 bool output_write(const char *path, const void *bytes, size_t len);
