@@ -259,6 +259,9 @@ def words_of_sev_snp_measure_mean_what_they_mean_there():
     assert pages == [digest("vmsa", *cpu)] + 3 * [digest("vmsa", *cpu, "--eip", "0x80b004")], pages
     assert digest("--mode=snp:ovmf-hash", "--ovmf", IMAGE, "--vcpus", 4, "--vcpu-type=EPYC") == \
         digest("ovmf-hash", "--firmware", IMAGE)
+    assert digest("--mode", "snp:ovmf-hash", "--dump-vmsa", "--kernel", "none", "--initrd=none", "--append",
+                  "--mode sev", "--ovmf", IMAGE, "--snp-ovmf-hash", "00", "--svsm", "none", "--vars-size=4") == \
+        digest("ovmf-hash", "--firmware", IMAGE)
     assert digest("--mode", "snp:ovmf-hash", "--ovmf", IMAGE, "-v") == \
         base64.b64decode(digest("ovmf-hash", "--firmware", IMAGE, "--output-format",
                                 "base64")).hex()

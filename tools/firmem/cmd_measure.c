@@ -120,10 +120,10 @@ static int find_option(int argc, char **argv, const char *name)
 	return -1;
 }
 
-/* Take out an option with its value. */
-static int drop(int argc, char **argv, int i)
+/* Take out the option at argv[i], with its value if it has one. */
+static int drop(int argc, char **argv, int i, bool has_value)
 {
-	int used = strchr(argv[i], '=') || i + 1 == argc ? 1 : 2;
+	int used = !has_value || strchr(argv[i], '=') || i + 1 == argc ? 1 : 2;
 
 	memmove(argv + i, argv + i + used, (size_t)(argc - i - used) * sizeof(*argv));
 	return argc - used;
@@ -132,15 +132,19 @@ static int drop(int argc, char **argv, int i)
 /* Of a launch's options the firmware alone counts: scripts give all of them in each mode. */
 static enum status ovmf_hash(int argc, char **argv)
 {
-	static const char *const others[] = { "--vcpus",       "--vcpu-type",     "--vcpu-sig",
-					      "--vcpu-family", "--vcpu-model",    "--vcpu-stepping",
-					      "--vmm-type",    "--guest-features" };
+	static const char *const others[] = {
+		"--dump-vmsa", /* the one without a value */
+		"--vcpus",      "--vcpu-type", "--vcpu-sig",      "--vcpu-family",
+		"--vcpu-model", "--vmm-type",  "--vcpu-stepping", "--guest-features",
+		"--kernel",     "--initrd",    "--append",        "--snp-ovmf-hash",
+		"--svsm",       "--vars-size", "--vars-file",
+	};
 
 	for (size_t k = 0; k < sizeof(others) / sizeof(*others); k++) {
 		int i = find_option(argc, argv, others[k]);
 
 		if (i >= 0)
-			argc = drop(argc, argv, i);
+			argc = drop(argc, argv, i, k > 0);
 	}
 	return measure_ovmf_hash(argc, argv);
 }
@@ -180,7 +184,7 @@ static enum status bare(int argc, char **argv)
 	if (!take_numbers(argc, argv, room))
 		return STATUS_BAD;
 	mode = argv[i][6] ? argv[i] + 7 : argv[i + 1];
-	argc = drop(argc, argv, i);
+	argc = drop(argc, argv, i, true);
 	for (size_t k = 0; k < sizeof(modes) / sizeof(*modes); k++) {
 		if (!strcmp(mode, modes[k].mode))
 			return modes[k].run(argc, argv);
