@@ -310,7 +310,6 @@ static void flags_text(unsigned flags, char *list, size_t len)
 	}
 }
 
-/* What a block is made of, and which operations are about it. "all" goes without saying. */
 struct blocks {
 	const struct fm_block **list;
 	size_t count;
@@ -350,6 +349,7 @@ static bool is_mapped(const struct blocks *b, const struct fm_block *block)
 	       bsearch(&block, b->list, b->count, sizeof(const struct fm_block *), by_pointer);
 }
 
+/* What a block is made of, and which operations are about it. "all" goes without saying. */
 static void put_walks(struct out *out, struct fm_machine *machine)
 {
 	const struct blocks mapped = list_mapped(machine);
