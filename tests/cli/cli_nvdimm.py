@@ -267,6 +267,18 @@ class Tables:
         with open(name.rsplit(".", 1)[0] + ".dsl", encoding="utf-8") as file:
             return file.read()
 
+    def a_table_does_not_take_the_place_of_its_tree(self):
+        self._tree(0x100000000, 256 * MIB)
+        with open("t.dtb", "rb") as file:
+            blob = file.read()
+        os.symlink("t.dtb", "link")
+        for verb in ("nfit", "ssdt"):
+            for name in ("./t.dtb", "link"):
+                refused(f"{name}: was read, expected another file", "nvdimm", verb, "--dtb", "t.dtb",
+                        "-o", name)
+        with open("t.dtb", "rb") as file:
+            assert file.read() == blob
+
     def the_nfit_is_qemus_of_such_a_machine(self):
         self._tree(0x100000000, 256 * MIB)
         nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin", "--persistence", "cpu")

@@ -8,6 +8,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTED_MAX 32
+
+static struct {
+	dev_t dev;
+	ino_t ino;
+} noted[NOTED_MAX];
+static unsigned noted_count;
+
+void input_note(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode) || noted_count == NOTED_MAX)
+		return;
+	noted[noted_count].dev = st->st_dev;
+	noted[noted_count++].ino = st->st_ino;
+}
+
+bool input_was_read(const char *path)
+{
+	struct stat st;
+
+	for (unsigned i = 0; !stat(path, &st) && i < noted_count; i++) {
+		if (noted[i].dev == st.st_dev && noted[i].ino == st.st_ino)
+			return true;
+	}
+	return false;
+}
+
 /* What fread() left unsaid. */
 static bool failed(const char *path, void *bytes)
 {
@@ -51,12 +78,15 @@ static bool read_all(FILE *file, const char *path, size_t most, void **bytes, si
 bool input_read(const char *path, size_t most, void **bytes, size_t *len)
 {
 	FILE *file = fopen(path, "rbe");
+	struct stat st;
 	bool ok;
 
 	if (!file) {
 		complain("%s: cannot be opened: %s", path, strerror(errno));
 		return false;
 	}
+	if (!fstat(fileno(file), &st))
+		input_note(&st);
 	ok = read_all(file, path, most, bytes, len);
 	fclose(file);
 	return ok;

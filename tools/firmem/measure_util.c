@@ -30,34 +30,6 @@ static void cut(int signum)
 
 /* --- input ---------------------------------------------------------------------------------- */
 
-#define INPUTS_MAX 8
-
-/* The files that the command has read: an output that is one of them would destroy it. */
-static struct {
-	dev_t dev;
-	ino_t ino;
-} inputs[INPUTS_MAX];
-static unsigned input_count;
-
-static void remember(const struct stat *st)
-{
-	if (input_count == INPUTS_MAX)
-		return;
-	inputs[input_count].dev = st->st_dev;
-	inputs[input_count++].ino = st->st_ino;
-}
-
-static bool is_input(const char *path)
-{
-	struct stat st;
-
-	for (unsigned i = 0; !stat(path, &st) && i < input_count; i++) {
-		if (inputs[i].dev == st.st_dev && inputs[i].ino == st.st_ino)
-			return true;
-	}
-	return false;
-}
-
 /* False when it is no file to be mapped: then it is read. */
 static bool map(const char *path, size_t most, struct measure_file *file)
 {
@@ -68,7 +40,7 @@ static bool map(const char *path, size_t most, struct measure_file *file)
 	/* A pipe that was opened and closed again would be lost to its writer. */
 	if (stat(path, &st) || !S_ISREG(st.st_mode))
 		return false;
-	remember(&st);
+	input_note(&st);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -153,7 +125,7 @@ static bool write_files(const struct measure_common *common, const char *technol
 	struct output *all;
 	char *text = NULL;
 	size_t len = 0;
-	bool ok = true;
+	bool ok;
 
 	if (common->transcript && !transcript_text(common, technology, values, count, &text, &len))
 		return false;
@@ -162,12 +134,7 @@ static bool write_files(const struct measure_common *common, const char *technol
 		memcpy(all, common->files, n * sizeof(*all));
 	if (text)
 		all[n++] = (struct output){ common->transcript_path, text, len };
-	for (size_t i = 0; i < n && ok; i++) {
-		ok = !is_input(all[i].path);
-		if (!ok)
-			complain("%s: was read, expected another file to write", all[i].path);
-	}
-	ok = ok && output_write_all(all, n);
+	ok = output_write_all(all, n);
 	free(all);
 	free(text);
 	return ok;

@@ -56,7 +56,7 @@ struct measure_value {
 /*
  * The answer: writes the verb's files and the transcript (a step for each value where there are no others), then
  * prints each digest alone on a line, or as JSON with the technology. Where a file or the transcript
- * cannot be written, or is a file that measure_read() has read, none of them changes and nothing is printed.
+ * cannot be written, or is a file that was read, none of them changes and nothing is printed.
  */
 enum status measure_answer(struct measure_common *common, const char *technology,
 			   const struct measure_value *values, size_t count);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "tools/firmem/output.h"
 
+#include "tools/firmem/input.h"
 #include "tools/firmem/out.h"
 
 #include <errno.h>
@@ -130,6 +131,10 @@ static bool stage(struct staged *s)
 	const char *path = s->output->path;
 	struct stat st;
 
+	if (input_was_read(path)) {
+		complain("%s: was read, expected another file to write", path);
+		return false;
+	}
 	if (stat(path, &st)) {
 		/* A link to nothing is not replaced by a file. */
 		if (errno != ENOENT || !lstat(path, &st))

@@ -22,7 +22,7 @@ struct output {
 
 /*
  * The same for several files: no file changes before all bytes are written, so one that cannot be leaves the
- * others as they were. Two that are the same file are refused.
+ * others as they were. Two that are the same file are refused, and one that input_read() has read.
  */
 bool output_write_all(const struct output *outputs, size_t count);
 
