@@ -166,6 +166,8 @@ class Arguments:
             for line in run(*arguments, "--help").stdout.decode().splitlines():
                 # A command that is to be copied stays one line.
                 assert len(line) <= (100 if line.startswith("  ") else 79), line
+                # Behind an option its meaning, in a column of its own.
+                assert not re.match("  -.{23}[^ ]", line) or len(line.split()) < 3, line
 
     def a_missing_word_is_named(self):
         refused("command is missing.*--help")

@@ -114,6 +114,8 @@ static void print_words(const char *text, const char *end, int first)
 static void print_help_line(const char *head, const char *help)
 {
 	printf("  %-24s", head);
+	if (strlen(head) >= 24)
+		printf("\n%26s", "");
 	print_words(help, help + strlen(help), 26);
 }
 

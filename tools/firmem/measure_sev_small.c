@@ -66,8 +66,8 @@ enum status measure_vmsa(int argc, char **argv)
 		{ "vcpu-type", ARGS_TEXT, "NAME", "QEMU's name, such as EPYC-Milan", &l.cpu },
 		{ "vcpu-sig", ARGS_HEX, "HEX", "its CPUID signature instead", &l.sig,
 		  .given = &l.has_sig },
-		{ "output", ARGS_TEXT, "FILE", "write the page of 4096 bytes there (-o FILE)",
-		  &path, .letter = 'o' },
+		{ "output", ARGS_TEXT, "FILE", "write the page of 4096 bytes there", &path,
+		  .letter = 'o' },
 		MEASURE_COMMON_OPTIONS(&l.common),
 	};
 	const struct args_spec spec = {
