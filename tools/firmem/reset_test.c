@@ -14,6 +14,7 @@
 #define ERASED 0xff
 
 #define CHUNK (UINT64_C(16) << 20) /* between two looks at how far it is */
+#define PIECE UINT64_C(4096)       /* that is counted at once */
 
 /* What a range is made of: how many bytes have which value. */
 struct census {
@@ -100,10 +101,17 @@ static struct census count(const struct fm_reset_step *s)
 	struct progress progress = progress_begin(s->block);
 	struct census c = { { 0 } };
 
-	for (uint64_t i = 0; i < s->size; i++) {
-		if (i % CHUNK == 0 && s->size > CHUNK)
-			progress_at(&progress, i, s->size);
-		c.of[p[i]]++;
+	for (uint64_t at = 0, n; at < s->size; at += n) {
+		n = s->size - at < PIECE ? s->size - at : PIECE;
+		if (at % CHUNK == 0 && s->size > CHUNK)
+			progress_at(&progress, at, s->size);
+		/* Most are of one value, and there may be millions. */
+		if (!memcmp(p + at, p + at + 1, n - 1)) {
+			c.of[p[at]] += n;
+			continue;
+		}
+		for (uint64_t i = 0; i < n; i++)
+			c.of[p[at + i]]++;
 	}
 	progress_end(&progress);
 	return c;
