@@ -46,7 +46,7 @@ struct fm_file_id {
  * Every function but fd() and those behind it must be there: FM_ERR_ARG where a seam is taken otherwise.
  */
 struct fm_io_ops {
-	size_t struct_size; /* sizeof(struct fm_io_ops) */
+	size_t struct_size; /* sizeof(struct fm_io_ops), also of a copy of fm_io_posix()'s */
 	/* Open by path; `flags` of enum fm_io_open. The file is closed with close(). */
 	int (*open)(void *ctx, const char *path, unsigned flags, struct fm_file **out);
 	/*
