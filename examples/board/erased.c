@@ -82,6 +82,7 @@ static ssize_t sparing_pread(void *ctx, struct fm_file *file, void *buf, size_t 
 struct fm_io erased_io(struct fm_io_ops *ops)
 {
 	*ops = *fm_io_posix()->ops;
+	ops->struct_size = sizeof(*ops);
 	ops->pread = sparing_pread;
 	return (struct fm_io){ .ops = ops, .ctx = fm_io_posix()->ctx };
 }
