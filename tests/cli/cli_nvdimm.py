@@ -394,6 +394,21 @@ class Tables:
         refused("^firmem: none/x: cannot be created: No such", "nvdimm", "ssdt", "--dtb", "t.dtb", "-o", "none/x")
         assert sorted(os.listdir(".")) == ["link", "t.dtb"]
 
+    def a_folder_that_takes_no_file_keeps_the_old_one(self):
+        self._tree(0x100000000, MIB)
+        os.chmod(write("nfit.bin", b"old"), 0o666)
+        os.chmod("t.dtb", 0o644)
+        os.chmod(".", 0o555)
+        try:
+            refused("^firmem: nfit.bin: cannot be replaced by a file beside it: Permission denied", "nvdimm", "nfit",
+                    "--dtb", "t.dtb", "-o", "nfit.bin", **({} if os.geteuid() else {"user": 65534}))
+        except PermissionError as why:
+            raise Skip("the command cannot be run by another user here") from why
+        finally:
+            os.chmod(".", 0o755)
+        with open("nfit.bin", "rb") as file:
+            assert file.read() == b"old"
+
     def trees_without_persistent_memory_of_its_own_are_refused(self):
         for verb, name in (("nfit", "nfit.bin"), ("ssdt", "ssdt.aml")):
             for regions, expected in (

@@ -88,7 +88,7 @@ static bool write_temp(struct staged *s, const struct stat *old)
 	if (fd < 0) {
 		free(s->temp);
 		s->temp = NULL;
-		return failed(o->path, "created");
+		return failed(o->path, old ? "replaced by a file beside it" : "created");
 	}
 	/* The bytes before the name: after a power cut there is the old file or the new one. */
 	rc = write_all(fd, o->bytes, o->len) ||
