@@ -369,15 +369,19 @@ class Tables:
 
     def the_owner_stays_and_gets_no_program_of_another(self):
         self._tree(0x100000000, MIB)
-        os.chmod(write("nfit.bin", b"old"), 0o4640)
-        mine = os.geteuid()
-        if not mine:
-            os.chown("nfit.bin", 65534, 65534)
-            os.chmod("nfit.bin", 0o4640)
+        write("nfit.bin", b"old")
+        owner = os.geteuid()
+        if not owner:
+            try:
+                os.chown("nfit.bin", 65534, 65534)
+                owner = 65534
+            except OSError:
+                pass  # in a namespace of one user
+        os.chmod("nfit.bin", 0o4640)
         nvdimm("nfit", "--dtb", "t.dtb", "-o", "nfit.bin")
         after = os.stat("nfit.bin")
         assert stat.S_IMODE(after.st_mode) == 0o640, oct(after.st_mode)
-        assert after.st_uid == (mine or 65534) and after.st_size > 3
+        assert after.st_uid == owner and after.st_size > 3
 
     def the_longest_name_is_one(self):
         self._tree(0x100000000, MIB)
@@ -402,7 +406,7 @@ class Tables:
         try:
             refused("^firmem: nfit.bin: cannot be replaced by a file beside it: Permission denied", "nvdimm", "nfit",
                     "--dtb", "t.dtb", "-o", "nfit.bin", **({} if os.geteuid() else {"user": 65534}))
-        except PermissionError as why:
+        except (OSError, subprocess.SubprocessError) as why:
             raise Skip("the command cannot be run by another user here") from why
         finally:
             os.chmod(".", 0o755)
