@@ -376,11 +376,11 @@ class Files:
         somebody = {}
         if os.geteuid() == 0:  # who may write what is read-only
             somebody = {"user": 65534}
-            for path in (".", *names):
-                os.chown(path, 65534, -1)
             try:
+                for path in (".", *names):
+                    os.chown(path, 65534, -1)
                 run("--version", **somebody)
-            except PermissionError as why:
+            except OSError as why:
                 raise Skip(f"the superuser's, and others cannot run it: {why}") from why
         for verb in (["labels", "add", *names, "--size", "2M", "--cookie", "7"],
                      ["labels", "init", names[1]],
@@ -451,8 +451,10 @@ class Grow:
             attribute = b"kept"
         except OSError:
             attribute = None
-        if os.geteuid() == 0:
+        try:
             os.chown(name, 12, 34)
+        except OSError:
+            pass  # not the superuser, or of a namespace of one user
         before = os.stat(name)
         nvdimm("grow", name, *self.TO_8M)
         after = os.stat(name)
