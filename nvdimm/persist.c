@@ -52,7 +52,9 @@ static bool is_pmem(const struct fm_block *block)
 static int classify_pmem(struct fm_persist *p, struct fm_error *err)
 {
 	struct fm_error why = { 0 };
-	int ret = fmi_pmem_load(&p->pmem, &why);
+	/* What is never stored to is never flushed. */
+	bool flushed = !(fm_block_flags(p->block) & FM_BLOCK_READONLY);
+	int ret = flushed ? fmi_pmem_load(&p->pmem, &why) : 0;
 
 	if (ret)
 		return fm_error_set(err, ret, 0, "block %s: %s", fm_block_name(p->block), why.msg);

@@ -43,7 +43,7 @@ struct fm_persist;
  * fm_persist_close(). One object for each block, and no other syncs of it (fm_block_sync(), a
  * second object over a descriptor that was duplicated): the kernel reports a failed write once for
  * each open file, to whoever asks first. FM_ERR_NOMEM, FM_ERR_IO (the file cannot be asked),
- * FM_ERR_UNSUPPORTED (persistent memory, and libpmem cannot be loaded). Any
+ * FM_ERR_UNSUPPORTED (persistent memory that may be written, and libpmem cannot be loaded). Any
  * thread; blocks; allocates.
  */
 FM_API int fm_persist_open(struct fm_persist **out, struct fm_block *block, struct fm_error *err);

@@ -70,6 +70,22 @@ static void persistent_memory_is_refused_with_the_loaders_reason(void **state)
 	fm_block_free(block);
 }
 
+static void what_is_only_read_needs_no_libpmem(void **state)
+{
+	struct fm_block *block;
+	struct fm_persist *p;
+	char path[300];
+
+	kernel_says = true;
+	make_file(path, sizeof(path), disk_folder());
+	block = file_block(path, FM_BLOCK_SHARED | FM_BLOCK_READONLY, NULL);
+	assert_int_equal(fm_persist_open(&p, block, NULL), 0);
+	assert_int_equal(fm_persist_level(p), FM_PERSIST_POWER);
+	assert_int_equal(fm_persist_range(p, 0, 4096, NULL), 0);
+	fm_persist_close(p);
+	fm_block_free(block);
+}
+
 /* Nobody can have made it by pmem_map_file() then. */
 static void adopted_memory_outlives_nothing(void **state)
 {
@@ -90,6 +106,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_file_on_a_disk_needs_no_libpmem),
 		TEST(persistent_memory_is_refused_with_the_loaders_reason),
+		TEST(what_is_only_read_needs_no_libpmem),
 		TEST(adopted_memory_outlives_nothing),
 	};
 
