@@ -124,7 +124,7 @@ static int take_place(struct making *m, const struct fm_nvdimm_image_config *c, 
 		c->io->ops->unlink(c->io->ctx, tmp);
 	free(tmp);
 	if (rc)
-		return fail(err, c->path, what, rc);
+		return fail(err, c->path, rc == -EEXIST ? "make it" : what, rc);
 	rc = c->io->ops->sync_dir(c->io->ctx, c->path);
 	if (rc && fresh)
 		c->io->ops->unlink(c->io->ctx, c->path);
