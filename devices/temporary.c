@@ -39,6 +39,9 @@ int fmi_is_new_name(const struct fm_io *io, const char *path)
 	struct fm_file *file;
 	int rc = io->ops->open(io->ctx, path, FM_IO_READ, &file);
 
+	/* A folder, a pipe or a socket is there as well. */
+	if (rc == -EISDIR || rc == -ESPIPE)
+		return -EEXIST;
 	if (rc)
 		return rc == -ENOENT ? 0 : rc;
 	io->ops->close(io->ctx, file);

@@ -6,6 +6,8 @@
 #include <firmem/nvdimm_image.h>
 #include <firmem/powercut.h>
 
+#include <sys/stat.h>
+
 #define LABELS 1024u
 
 static struct fm_nvdimm_image_config config(const char *path, struct faultio *f)
@@ -109,6 +111,20 @@ static void a_file_that_is_there_is_never_replaced(void **state)
 		assert_int_equal(f.open_files, 0);
 		unlink(path);
 	}
+}
+
+static void what_is_no_file_is_there_as_well(void **state)
+{
+	const char *folder = tmpdir_path(state, "folder"), *pipe = tmpdir_path(state, "pipe");
+	struct fm_nvdimm_image_config cfg = config(folder, NULL);
+
+	assert_int_equal(mkdir(folder, 0700), 0);
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_EXISTS);
+	cfg.path = pipe;
+	assert_int_equal(fm_nvdimm_image_create(&cfg, NULL), FM_ERR_EXISTS);
+	assert_int_equal(tmpdir_entries(state), 2);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static void one_that_is_to_be_replaced_is_so_when_the_new_one_is_whole(void **state)
@@ -283,6 +299,7 @@ int main(void)
 						tmpdir_setup, tmpdir_teardown),
 		tmpdir_test(the_longest_name_is_one),
 		tmpdir_test(a_file_that_is_there_is_never_replaced),
+		tmpdir_test(what_is_no_file_is_there_as_well),
 		tmpdir_test(one_that_is_to_be_replaced_is_so_when_the_new_one_is_whole),
 		tmpdir_test(labels_that_are_given_are_at_its_end),
 		cmocka_unit_test(a_power_cut_leaves_what_was_there_or_all_of_the_new_image),
