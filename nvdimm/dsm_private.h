@@ -42,7 +42,6 @@ struct fm_dsm {
 	uint8_t *fit;
 	size_t fit_len;
 	bool fit_changed; /* while the guest was reading it */
-	uint64_t fit_next;
 	/* The last scrub. */
 	bool scrubbed;
 	uint64_t scrub_addr, scrub_len;

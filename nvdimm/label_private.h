@@ -11,7 +11,6 @@
 
 /* Offsets in an index block. */
 enum {
-	FMI_INDEX_FLAGS = 16,
 	FMI_INDEX_LABELSIZE = 19,
 	FMI_INDEX_SEQ = 20,
 	FMI_INDEX_MYOFF = 24,

@@ -29,6 +29,11 @@ static int fail(struct fm_error *err, const char *path, const char *what, int rc
 	return fm_error_set(err, fm_io_err(rc), -rc, "%s: %s: %s", path, what, strerror(-rc));
 }
 
+static int taken(struct fm_error *err, const char *path)
+{
+	return fm_error_set(err, FM_ERR_EXISTS, EEXIST, "%s: exists, expected a new file", path);
+}
+
 /* --- bytes --------------------------------------------------------------------------------------- */
 
 static bool is_zero(const uint8_t *p, size_t len)
@@ -123,8 +128,10 @@ static int take_place(struct making *m, const struct fm_nvdimm_image_config *c, 
 	if (rc)
 		c->io->ops->unlink(c->io->ctx, tmp);
 	free(tmp);
+	if (rc == -EEXIST)
+		return taken(err, c->path);
 	if (rc)
-		return fail(err, c->path, rc == -EEXIST ? "make it" : what, rc);
+		return fail(err, c->path, what, rc);
 	rc = c->io->ops->sync_dir(c->io->ctx, c->path);
 	if (rc && fresh)
 		c->io->ops->unlink(c->io->ctx, c->path);
@@ -148,8 +155,10 @@ static int create(struct making *m, const struct fm_nvdimm_image_config *c, stru
 	/* Told before much is written, and seen to again when it gets its name. */
 	int rc = c->replace ? 0 : fmi_is_new_name(c->io, c->path);
 
+	if (rc == -EEXIST)
+		return taken(err, c->path);
 	if (rc)
-		return fail(err, c->path, "make it", rc);
+		return fail(err, c->path, "look for it", rc);
 	rc = fmi_temporary(c->io, c->path, &tmp, &m->file);
 	if (rc)
 		return fail(err, c->path, "make a temporary file beside it", rc);

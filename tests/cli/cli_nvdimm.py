@@ -75,8 +75,8 @@ class Nvdimm:
 
     def what_is_there_is_not_overwritten(self):
         write("nv.img", b"precious")
-        refuse("nv.img: make it: File exists", "create", "nv.img", "--size", "2M", "--label-size",
-               "128K")
+        refuse("nv.img: exists, expected a new file, or --force", "create", "nv.img", "--size", "2M",
+               "--label-size", "128K")
 
     def sizes_that_cannot_be_are_refused(self):
         refuse("size 0x100000, expected a multiple of 0x200000", "create", "nv.img", "--size", "1M",

@@ -386,7 +386,7 @@ class Create:
         os.symlink("nowhere", "dangling")
         os.mkdir("folder")
         for name in ("nv.img", "dangling", "folder"):
-            refused(f"^firmem: {name}: make it: File exists, expected a name that is free, or --force",
+            refused(f"^firmem: {name}: exists, expected a new file, or --force",
                     "nvdimm", "create", name, *SIZE)
         refused("^firmem: folder: not a regular file", "nvdimm", "create", "folder", *SIZE, "--force")
         refused("^firmem: dangling: cannot be opened", "nvdimm", "create", "dangling", *SIZE, "--force")

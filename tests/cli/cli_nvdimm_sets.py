@@ -475,7 +475,7 @@ class Grow:
                    "128K")
         os.symlink("nowhere", "dangling")
         refused("dangling: cannot be opened", "nvdimm", "grow", "dangling", *self.TO_8M)
-        refused("dangling: make it: File exists", "nvdimm", "create", "dangling", *self.TO_8M)
+        refused("dangling: exists, expected a new file", "nvdimm", "create", "dangling", *self.TO_8M)
 
     def holes_stay_holes(self):
         (name,) = images(1)

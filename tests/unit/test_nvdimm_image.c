@@ -104,7 +104,7 @@ static void a_file_that_is_there_is_never_replaced(void **state)
 		}
 		cfg = config(path, &f);
 		assert_int_equal(fm_nvdimm_image_create(&cfg, &err), FM_ERR_EXISTS);
-		assert_non_null(strstr(err.msg, "new.img: make it: "));
+		assert_non_null(strstr(err.msg, "new.img: exists, expected a new file"));
 		assert_int_equal(tmpdir_size(path), 3);
 		assert_int_equal(tmpdir_byte(path, 0), 7);
 		assert_int_equal(tmpdir_entries(state), 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* firmem nvdimm create, grow: making the files. */
 #include "tools/firmem/nvdimm_verbs.h"
+#include "tools/firmem/progress.h"
 
 #include <firmem/nvdimm_image.h>
 
@@ -22,9 +23,8 @@
 struct copying {
 	struct fm_io io;
 	struct fm_io_ops ops;
-	const char *path; /* for people; NULL: nobody looks */
+	struct progress progress;
 	uint64_t total;
-	unsigned percent;
 };
 
 /* Set by a signal that ends the program. The file beside must not stay: all that there is may be its size. */
@@ -38,12 +38,7 @@ static void stop(int signal)
 /* 0, or what the library gives up for. */
 static int tell(struct copying *c, uint64_t off)
 {
-	unsigned percent = (unsigned)(off / (c->total / 100 + 1));
-
-	if (c->path && percent > c->percent) {
-		fprintf(stderr, "\r%.60s: %u %%", c->path, percent);
-		c->percent = percent;
-	}
+	progress_at(&c->progress, off, c->total);
 	return stopped ? -ECANCELED : 0;
 }
 
@@ -131,7 +126,7 @@ static void start_copying(struct copying *c, struct fm_nvdimm_image_config *cfg,
 {
 	*c = (struct copying){
 		.ops = *fm_io_posix()->ops,
-		.path = isatty(STDERR_FILENO) ? path : NULL,
+		.progress = progress_begin(path),
 		.total = cfg->pmem_len + cfg->label_len,
 	};
 	c->ops.pread = tell_pread;
@@ -144,13 +139,12 @@ static void start_copying(struct copying *c, struct fm_nvdimm_image_config *cfg,
 }
 
 /* `cfg` forgets `c`, which does not live as long. */
-static enum status end_copying(const struct copying *c, struct fm_nvdimm_image_config *cfg, int rc,
+static enum status end_copying(struct copying *c, struct fm_nvdimm_image_config *cfg, int rc,
 			       const struct fm_error *err)
 {
 	cfg->io = NULL;
 	catch_stops(SIG_DFL);
-	if (c->path && c->percent)
-		fprintf(stderr, "\r%*s\r", 72, "");
+	progress_end(&c->progress);
 	if (stopped && rc)
 		raise(stopped);
 	return rc ? complain("%s", err->msg) : STATUS_YES;
@@ -242,8 +236,7 @@ static enum status create(struct fm_nvdimm_image_config *cfg, bool force)
 		return make(cfg, cfg->path);
 	if (force)
 		return make_again(cfg);
-	return complain("%s: make it: %s, expected a name that is free, or --force", cfg->path,
-			strerror(EEXIST));
+	return complain("%s: exists, expected a new file, or --force", cfg->path);
 }
 
 enum status nvdimm_create_run(int argc, char **argv)
