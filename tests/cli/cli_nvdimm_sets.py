@@ -149,6 +149,20 @@ class Sets:
         assert all_labels(names) == [[], []]
         assert labels("delete", *names, "--uuid", ONE, status=1) == b""
 
+    def images_of_two_sets_or_of_another_order_are_not_joined(self):
+        one, two, three = images(3)
+        labels("add", one, two, "--size", "1M", "--uuid", ONE, "--cookie", "7")
+        labels("add", three, "--size", "1M", "--uuid", TWO, "--cookie", "8", "--nlabel", "2", "--position", "1")
+        before = all_labels((one, two, three))
+        add = ["labels", "add", "--size", "1M", "--dpa", "1M"]
+        refuse("^firmem: nv2.img: slot [0-9]+: isetcookie 0x8, expected the 0x7 of nv0.img, or --cookie or --nfit",
+               *add, one, three)
+        refuse("^firmem: nv1.img: slot [0-9]+: position 1, expected 0: each DIMM of a set has one", *add, two, one)
+        refuse("^firmem: nv1.img: slot [0-9]+: position 1, expected 0", *add, two, one, "--cookie", "7")
+        refuse("^firmem: nv0.img: slot [0-9]+: position 0, expected 1", *add, one, "--nlabel", "2", "--position", "1")
+        assert all_labels((one, two, three)) == before
+        labels(*add[1:], one, three, "--cookie", "9")
+
     def sets_that_cannot_be_are_refused(self):
         names = images()
         add = ["labels", "add", *names, "--size", "2M"]

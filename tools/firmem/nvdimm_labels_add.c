@@ -40,6 +40,42 @@ static bool known_cookie(const struct adding *a, const struct nvdimm_set *set, u
 	return false;
 }
 
+/* May the label that image `i` has be one of the same set's, or of none that matters? */
+static bool agrees(const struct adding *a, const struct nvdimm_set *set, size_t i,
+		   const struct fm_label *l)
+{
+	unsigned long long position = a->position + i;
+
+	if (!l->valid || l->nlabel != a->nlabel || a->nlabel == 1)
+		return true;
+	if (l->isetcookie != a->cookie && !a->cookie_given && !a->dimms.count)
+		complain(
+			"%s: slot %u: isetcookie 0x%llx, expected the 0x%llx of %s, or --cookie or --nfit",
+			set->paths[i], l->slot, (unsigned long long)l->isetcookie,
+			(unsigned long long)a->cookie, set->paths[0]);
+	else if (l->isetcookie == a->cookie && l->position != position)
+		complain(
+			"%s: slot %u: position %u, expected %llu: each DIMM of a set has one position",
+			set->paths[i], l->slot, l->position, position);
+	else
+		return true;
+	return false;
+}
+
+/* Labels of two sets, or of another order of the DIMMs, make no namespace in Linux. */
+static bool all_agree(const struct adding *a, const struct nvdimm_set *set)
+{
+	const struct fm_label *l;
+
+	for (size_t i = 0; i < set->count; i++) {
+		for (size_t n = 0; (l = fm_label_at(set->areas[i], n)); n++) {
+			if (!agrees(a, set, i, l))
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool take_cookie(struct adding *a, const struct nvdimm_set *set)
 {
 	unsigned version = fm_label_info(set->areas[0])->version;
@@ -127,7 +163,8 @@ static enum status add_to(struct adding *a, struct nvdimm_set *set)
 {
 	const struct nvdimm_change change = { .apply = apply_add, .labels = a->labels };
 
-	if (!nvdimm_set_check(set) || !take_cookie(a, set) || !take_dpa(a, set))
+	if (!nvdimm_set_check(set) || !take_cookie(a, set) || !all_agree(a, set) ||
+	    !take_dpa(a, set))
 		return STATUS_BAD;
 	fill_labels(a, set);
 	return nvdimm_set_apply(set, &change);
@@ -241,6 +278,7 @@ static const char add_text[] =
 	"\n"
 	"The cookie is that of the interleave set: of the range of --nfit, the table that the guest will\n"
 	"see; by default what labels of as many DIMMs have, else, of one DIMM, that of QEMU's --slot.\n"
+	"Images whose labels are of another set, or of another order of the DIMMs, are refused.\n"
 	"\n"
 	"Examples:\n"
 	"  firmem nvdimm labels add nv0.img --size 64M --name data --mode fsdax\n"
