@@ -96,11 +96,11 @@ class Check:
     def two_positions_are_not_on_one_dimm(self):
         (name,) = images(1)
         labels("add", name, "--size", "1M", "--uuid", ONE, "--cookie", "7", "--nlabel", "2")
-        labels("add", name, "--size", "1M", "--uuid", TWO, "--cookie", "7", "--nlabel", "2",
-               "--position", "1", "--dpa", "2M")
+        labels("add", name, "--size", "1M", "--uuid", TWO, "--cookie", "7", "--nlabel", "2", "--dpa", "2M")
         assert json.loads(labels("check", name, "--json"))["findings"] == []
         slot = [e["slot"] for e in listing(name)["labels"] if e["uuid"] == TWO][0]
         change_label(name, 0, bytes.fromhex(ONE.replace("-", "")), slot)
+        change_label(name, 86, b"\1\0", slot)
         answer = json.loads(labels("check", name, "--json", status=1))
         assert [f["finding"] for f in answer["findings"]] == ["set-shared", "set-address"], answer
 
