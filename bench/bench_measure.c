@@ -232,21 +232,25 @@ static int by_value(const void *a, const void *b)
 }
 
 /*
- * As bench_compare(), of work that one thread does: by the time that thread had a processor, and the medians
- * of many short turns. A bound of a tenth is less than what else runs on a machine moves others by.
+ * As bench_compare(), of work that one thread does: by the time that thread had a processor, and the median of the
+ * ratios of many short turns, each of both one after the other. A bound of a tenth is less than what else runs on a
+ * machine, and its clock, move others by.
  */
 static void compare_closely(struct bench *b, const struct bench_side *value,
 			    const struct bench_side *reference, double bound)
 {
-	double v[TURNS], r[TURNS];
+	double ratio[TURNS], r[TURNS];
 
 	for (unsigned i = 0; i < TURNS; i++) {
-		v[i] = time_once(value);
+		double v = time_once(value);
+
 		r[i] = time_once(reference);
+		ratio[i] = v / r[i];
 	}
-	qsort(v, TURNS, sizeof(v[0]), by_value);
+	qsort(ratio, TURNS, sizeof(ratio[0]), by_value);
 	qsort(r, TURNS, sizeof(r[0]), by_value);
-	bench_ratio(b, value->name, v[TURNS / 2], reference->name, r[TURNS / 2], "ns", bound);
+	bench_ratio(b, value->name, ratio[TURNS / 2] * r[TURNS / 2], reference->name, r[TURNS / 2],
+		    "ns", bound);
 }
 
 /* --- the command ----------------------------------------------------------------------------- */
