@@ -27,21 +27,21 @@ static int check_name(const struct fm_fdt_node *parent, const char *name, struct
 	return 0;
 }
 
-static struct fmi_fdt_value value(const struct fm_fdt_node *node, const char *name)
+static struct fmi_fdt_value value(const void *blob, int offset, const char *name)
 {
 	struct fmi_fdt_value v;
 
-	v.bytes = fmi_fdt_prop(node->tree->blob, node->offset, name, &v.len);
+	v.bytes = fmi_fdt_prop(blob, offset, name, &v.len);
 	return v;
 }
 
-static void make_bus(struct fm_fdt_node *node)
+static void make_bus(struct fm_fdt_node *node, const void *blob)
 {
 	if (node->is_bus)
 		return;
-	node->address_cells = value(node, "#address-cells");
-	node->size_cells = value(node, "#size-cells");
-	node->ranges = value(node, "ranges");
+	node->address_cells = value(blob, node->offset, "#address-cells");
+	node->size_cells = value(blob, node->offset, "#size-cells");
+	node->ranges = value(blob, node->offset, "ranges");
 	node->is_bus = true;
 }
 
@@ -59,7 +59,7 @@ static int enter(struct walk *w, int offset, int depth, struct fm_error *err)
 	rc = check_name(parent, name, err);
 	if (rc)
 		return rc;
-	make_bus(&w->stack[depth - 1]);
+	make_bus(&w->stack[depth - 1], w->tree->blob);
 	w->stack[depth] = (struct fm_fdt_node){
 		.tree = w->tree,
 		.parent = parent,

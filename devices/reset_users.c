@@ -9,9 +9,7 @@
 static bool add(struct fmi_reset_users *u, size_t *room, const struct fm_block *block,
 		struct fm_dev *dev, size_t nth)
 {
-	struct fmi_reset_user *last = u->count ? &u->list[u->count - 1] : NULL;
-
-	if (last && last->block == block && last->dev == dev)
+	if (u->count && u->list[u->count - 1].block == block && u->list[u->count - 1].dev == dev)
 		return true;
 	if (u->count == *room) {
 		size_t more = *room ? 2 * *room : 16;

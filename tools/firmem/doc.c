@@ -130,9 +130,10 @@ const char *doc_brief(const struct doc *value, char text[DOC_BRIEF])
 		/* Not within a character. */
 		while (((unsigned char)all[len] & 0xc0) == 0x80)
 			len--;
-		strcpy(all + len, "...");
+		memcpy(all + len, "...", 4);
+		len += 3;
 	}
-	strcpy(text, all);
+	memcpy(text, all, len + 1);
 	free(all);
 	return text;
 }
