@@ -5,13 +5,25 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#define NAME_MAX_SHOWN 60 /* a line that wraps cannot be taken back */
+#define COLUMNS 80 /* of a terminal that does not tell */
+#define PERCENT 8  /* columns: ": 100 %", and the last that none writes to */
+
+static int columns(void)
+{
+	struct winsize size = { .ws_col = 0 };
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col <= PERCENT)
+		return COLUMNS;
+	return size.ws_col;
+}
 
 struct progress progress_begin(const char *what)
 {
-	return (struct progress){ .what = isatty(STDERR_FILENO) ? out_plain(what) : NULL };
+	return (struct progress){ .what = isatty(STDERR_FILENO) ? out_plain(what) : NULL,
+				  .room = columns() - PERCENT };
 }
 
 void progress_at(struct progress *progress, uint64_t done, uint64_t total)
@@ -22,14 +34,14 @@ void progress_at(struct progress *progress, uint64_t done, uint64_t total)
 		return;
 	progress->percent = percent;
 	progress->shown = true;
-	fprintf(stderr, "\r%.*s: %u %%", NAME_MAX_SHOWN, progress->what, percent);
+	fprintf(stderr, "\r%.*s: %u %%", progress->room, progress->what, percent);
 	fflush(stderr);
 }
 
 void progress_end(struct progress *progress)
 {
 	if (progress->shown)
-		fprintf(stderr, "\r%*s\r", NAME_MAX_SHOWN + 8, "");
+		fprintf(stderr, "\r%*s\r", progress->room + PERCENT - 1, "");
 	free(progress->what);
 	*progress = (struct progress){ .what = NULL };
 }

@@ -8,6 +8,7 @@
 
 struct progress {
 	char *what; /* NULL: nobody sees it */
+	int room;   /* columns for it: a line that wraps cannot be taken back */
 	unsigned percent;
 	bool shown;
 };
