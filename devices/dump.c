@@ -116,7 +116,7 @@ static int write_file(struct fmi_dump *d, struct fm_error *err)
 	const char *path = d->cfg->path;
 	uint64_t off = fmi_dump_head(d);
 	bool given_up = false;
-	uint64_t end;
+	uint64_t end = 0; /* 0: no memory was written */
 	int rc;
 
 	if (!off)
@@ -126,7 +126,7 @@ static int write_file(struct fmi_dump *d, struct fm_error *err)
 		rc = write_memory(d, off, &end, &given_up);
 	if (given_up)
 		return fm_error_set(err, FM_ERR_STATE, 0, "%s: the dump was given up", path);
-	if (rc == -EFAULT)
+	if (rc == -EFAULT && end)
 		return fm_error_set(err, FM_ERR_SIZE, EFAULT,
 				    "%s: a file of the guest became shorter meanwhile, expected it "
 				    "to stay",
