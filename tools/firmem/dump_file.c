@@ -4,6 +4,8 @@
 #include "tools/firmem/out.h"
 #include "tools/firmem/progress.h"
 
+#include <firmem/io.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -62,17 +64,13 @@ static bool sync_part(const struct dump_file *file)
 
 static bool take_name(const struct dump_file *file)
 {
+	const struct fm_io *posix = fm_io_posix();
+
 	if (file->force)
 		return !rename(part_path, file->path) || cannot(file, "replaced");
 	/* Of two that make it at once, one finds it there. */
-	if (!renameat2(AT_FDCWD, part_path, AT_FDCWD, file->path, RENAME_NOREPLACE))
-		return true;
-	if (errno != EINVAL && errno != ENOSYS)
-		return cannot(file, "created");
-	if (link(part_path, file->path))
-		return cannot(file, "created");
-	unlink(part_path);
-	return true;
+	errno = -posix->ops->rename_new(posix->ctx, part_path, file->path);
+	return !errno || cannot(file, "created");
 }
 
 /* --- progress -------------------------------------------------------------------------------- */

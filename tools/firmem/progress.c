@@ -22,8 +22,9 @@ static int columns(void)
 
 struct progress progress_begin(const char *what)
 {
-	return (struct progress){ .what = isatty(STDERR_FILENO) ? out_plain(what) : NULL,
-				  .room = columns() - PERCENT };
+	if (!isatty(STDERR_FILENO))
+		return (struct progress){ .what = NULL };
+	return (struct progress){ .what = out_plain(what), .room = columns() - PERCENT };
 }
 
 void progress_at(struct progress *progress, uint64_t done, uint64_t total)

@@ -98,12 +98,14 @@ static int attest(void *ctx, const struct fm_reset_step *s, struct fm_error *err
 static struct census count(const struct fm_reset_step *s)
 {
 	const uint8_t *p = (const uint8_t *)fm_block_ptr(s->object) + s->start;
-	struct progress progress = progress_begin(s->block);
+	struct progress progress = { .what = NULL };
 	struct census c = { { 0 } };
 
+	if (s->size > CHUNK)
+		progress = progress_begin(s->block);
 	for (uint64_t at = 0, n; at < s->size; at += n) {
 		n = s->size - at < PIECE ? s->size - at : PIECE;
-		if (at % CHUNK == 0 && s->size > CHUNK)
+		if (at % CHUNK == 0)
 			progress_at(&progress, at, s->size);
 		/* Most are of one value, and there may be millions. */
 		if (!memcmp(p + at, p + at + 1, n - 1)) {
